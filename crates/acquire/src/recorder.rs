@@ -1,0 +1,171 @@
+//! Where everything that happens is written down: into memory and into the bundle.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use shakedown_evidence::bundle::{BundleError, Writer};
+use shakedown_evidence::{
+    At, Event, Evidence, GoroutineGroup, Interner, Mark, ProbeFailure, ProbeKind, Snapshot, Stack,
+    Trouble,
+};
+use tokio::sync::watch;
+
+/// Shared by everything that acquires; clones are handles to the same record.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    started: Instant,
+    record: Arc<Mutex<Record>>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Record {
+    evidence: Evidence,
+    interner: Interner,
+    writer: Option<Writer>,
+    lost: Option<BundleError>,
+}
+
+impl Recorder {
+    /// Begins a record at `started`; without a writer nothing is kept on disk.
+    #[must_use]
+    pub fn new(started: Instant, writer: Option<Writer>) -> Self {
+        Self {
+            started,
+            record: Arc::new(Mutex::new(Record {
+                evidence: Evidence::default(),
+                interner: Interner::default(),
+                writer,
+                lost: None,
+            })),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Time of the run.
+    #[must_use]
+    pub fn now(&self) -> At {
+        self.started.elapsed().into()
+    }
+
+    /// An instant in the time of the run.
+    #[must_use]
+    pub fn at(&self, instant: Instant) -> At {
+        instant.saturating_duration_since(self.started).into()
+    }
+
+    /// The instant of a time of the run.
+    #[must_use]
+    pub fn instant(&self, at: At) -> Instant {
+        self.started + Duration::from_micros(at.0)
+    }
+
+    /// Records one event.
+    pub fn record(&self, event: Event) {
+        self.lock().add(event);
+        self.changed.send_replace(());
+    }
+
+    /// Records a named action at this moment.
+    pub fn mark(&self, name: impl Into<String>) {
+        self.record(Event::Mark(Mark {
+            at: self.now(),
+            name: name.into(),
+        }));
+    }
+
+    /// Records that the run itself has a problem.
+    pub fn trouble(&self, what: impl Into<String>) {
+        self.record(Event::Trouble(Trouble {
+            at: self.now(),
+            what: what.into(),
+        }));
+    }
+
+    /// Records that a probe brought nothing.
+    pub fn failed(&self, kind: ProbeKind, subject: impl Into<String>, why: impl Into<String>) {
+        self.record(Event::ProbeFailed(ProbeFailure {
+            at: self.now(),
+            kind,
+            subject: subject.into(),
+            why: why.into(),
+        }));
+    }
+
+    /// Records goroutines: stacks that are new first, then the snapshot that names them.
+    pub fn snapshot(&self, mut snapshot: Snapshot, groups: Vec<(Stack, u64, Vec<u64>)>) {
+        let mut record = self.lock();
+        for (stack, count, ids) in groups {
+            let (position, new) = record.interner.intern(&stack);
+            if new {
+                record.add(Event::Stack(stack));
+            }
+            snapshot.groups.push(GoroutineGroup {
+                stack: position,
+                count,
+                ids,
+            });
+        }
+        record.add(Event::Snapshot(snapshot));
+        drop(record);
+        self.changed.send_replace(());
+    }
+
+    /// Keeps bytes that an event is about to name.
+    pub fn blob(&self, name: &str, bytes: Vec<u8>) {
+        let mut record = self.lock();
+        if let Some(Err(error)) = record
+            .writer
+            .as_mut()
+            .map(|writer| writer.blob(name, &bytes))
+        {
+            record.lost.get_or_insert(error);
+        }
+        record.evidence.blobs.insert(name.to_owned(), bytes);
+    }
+
+    /// Writes a file beside the events, such as the report.
+    pub fn file(&self, name: &str, bytes: &[u8]) {
+        let mut record = self.lock();
+        if let Some(Err(error)) = record
+            .writer
+            .as_mut()
+            .map(|writer| writer.file(name, bytes))
+        {
+            record.lost.get_or_insert(error);
+        }
+    }
+
+    /// Looks at the evidence so far. The look must be short: recording waits for it.
+    pub fn read<T>(&self, look: impl FnOnce(&Evidence) -> T) -> T {
+        look(&self.lock().evidence)
+    }
+
+    /// A signal that fires whenever something was recorded.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The first event that could not be written to the bundle, if any.
+    #[must_use]
+    pub fn take_loss(&self) -> Option<BundleError> {
+        self.lock().lost.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        // A panic while recording is our own bug; the record up to it is still true.
+        self.record
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Record {
+    fn add(&mut self, event: Event) {
+        if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.event(&event)) {
+            self.lost.get_or_insert(error);
+        }
+        self.evidence.apply(event);
+    }
+}

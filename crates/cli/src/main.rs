@@ -1,0 +1,2 @@
+//! shakedown.
+fn main() {}

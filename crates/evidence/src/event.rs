@@ -1,0 +1,65 @@
+//! The one stream of everything that happened.
+
+use serde::{Deserialize, Serialize};
+
+use crate::log::RawLine;
+use crate::{
+    BuildInfo, CallEnded, CallSent, Exit, Listener, ListenerFacts, Mark, PprofEndpoint,
+    ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts, Snapshot,
+    SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport, Trouble,
+};
+
+/// One thing that happened, as it stands in a bundle: one JSON object a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "of", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run began; always the first.
+    Run(RunFacts),
+    /// A named action.
+    Mark(Mark),
+    /// A process began.
+    Process(ProcessStarted),
+    /// A process ended.
+    Exit(Exit),
+    /// The service became ready, or did not.
+    Ready(Readiness),
+    /// A listening socket was seen.
+    Listener(Listener),
+    /// A listener was asked what it speaks.
+    ListenerFacts(ListenerFacts),
+    /// The executable was read.
+    Build(BuildInfo),
+    /// A line of the service's log.
+    Line(RawLine),
+    /// Spans arrived.
+    Spans(SpanBatch),
+    /// Something befell the span receiver.
+    Receiver(ReceiverEvent),
+    /// A request went out.
+    CallSent(CallSent),
+    /// A request ended.
+    CallEnded(CallEnded),
+    /// pprof was found.
+    Pprof(PprofEndpoint),
+    /// A profile was taken.
+    Profile(ProfileRecord),
+    /// A stack that later snapshots name by its position.
+    Stack(Stack),
+    /// Goroutines were counted.
+    Snapshot(Snapshot),
+    /// A probe brought nothing.
+    ProbeFailed(ProbeFailure),
+    /// The service was told to stop.
+    Stop(StopReport),
+    /// An excerpt of source.
+    Source(SourceExcerpt),
+    /// A text was looked for in the source.
+    Literal(SourceLiteral),
+    /// Something went wrong with the run itself.
+    Trouble(Trouble),
+    /// The run came to its end; a bundle without it was cut short.
+    Finished {
+        /// When.
+        at: crate::At,
+    },
+}

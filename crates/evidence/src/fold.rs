@@ -1,0 +1,244 @@
+//! Events folded into what rules and experiments look at.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::log::RawLine;
+use crate::{
+    At, BuildInfo, CallEnd, CallEnded, CallSent, Event, Exit, Listener, ListenerFacts, Mark,
+    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, Role,
+    RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StopReport, Trouble,
+};
+
+/// A request with how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What went out.
+    pub sent: CallSent,
+    /// How it ended, if it has.
+    pub ended: Option<CallEnded>,
+}
+
+impl Call {
+    /// How long it took.
+    #[must_use]
+    pub fn took(&self) -> Option<Duration> {
+        self.ended.as_ref().map(|ended| ended.at - self.sent.at)
+    }
+
+    /// It ended as asked.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.end.is_ok())
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn end(&self) -> Option<&CallEnd> {
+        self.ended.as_ref().map(|ended| &ended.end)
+    }
+}
+
+/// Everything that was seen, in the order in which it was recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// What the run set out to do.
+    pub run: RunFacts,
+    /// The log book.
+    pub marks: Vec<Mark>,
+    /// Processes of ours.
+    pub processes: Vec<ProcessStarted>,
+    /// Those that ended.
+    pub exits: Vec<Exit>,
+    /// Whether and how the target became ready.
+    pub ready: Option<Readiness>,
+    /// Listeners of the target.
+    pub listeners: Vec<Listener>,
+    /// What they answered.
+    pub listener_facts: Vec<ListenerFacts>,
+    /// What the executable says.
+    pub build: Option<BuildInfo>,
+    /// The log.
+    pub lines: Vec<RawLine>,
+    /// Finished spans.
+    pub spans: Vec<Span>,
+    /// When each batch of spans came.
+    pub span_arrivals: Vec<At>,
+    /// What befell the receiver.
+    pub receiver: Vec<ReceiverEvent>,
+    /// Requests, by their number.
+    pub calls: Vec<Call>,
+    /// Where pprof answers.
+    pub pprof: Vec<PprofEndpoint>,
+    /// Profiles taken.
+    pub profiles: Vec<ProfileRecord>,
+    /// Distinct stacks.
+    pub stacks: Vec<Stack>,
+    /// Goroutine counts.
+    pub snapshots: Vec<Snapshot>,
+    /// Probes that brought nothing.
+    pub failures: Vec<ProbeFailure>,
+    /// Stops.
+    pub stops: Vec<StopReport>,
+    /// Source excerpts.
+    pub sources: Vec<SourceExcerpt>,
+    /// Texts looked for in the source.
+    pub literals: Vec<SourceLiteral>,
+    /// What went wrong with the run itself.
+    pub troubles: Vec<Trouble>,
+    /// When the run came to its end; nothing for one that was cut short.
+    pub finished: Option<At>,
+    /// The latest moment that any event names.
+    pub last: At,
+    /// Bytes that belong to events, by name.
+    pub blobs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Evidence {
+    /// Adds one event.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Run(of) => self.run = of,
+            Event::Mark(of) => {
+                self.seen(of.at);
+                self.marks.push(of);
+            }
+            Event::Process(of) => {
+                self.seen(of.at);
+                self.processes.push(of);
+            }
+            Event::Exit(of) => {
+                self.seen(of.at);
+                self.exits.push(of);
+            }
+            Event::Ready(of) => {
+                self.seen(of.at);
+                self.ready = Some(of);
+            }
+            Event::Listener(of) => {
+                self.seen(of.at);
+                self.listeners.retain(|known| known.reach != of.reach);
+                self.listeners.push(of);
+            }
+            Event::ListenerFacts(of) => {
+                self.seen(of.at);
+                self.listener_facts.retain(|known| known.reach != of.reach);
+                self.listener_facts.push(of);
+            }
+            Event::Build(of) => self.build = Some(of),
+            Event::Line(of) => {
+                self.seen(of.at);
+                self.lines.push(of);
+            }
+            Event::Spans(of) => {
+                self.seen(of.at);
+                self.span_arrivals.push(of.at);
+                self.spans.extend(of.spans);
+            }
+            Event::Receiver(of) => self.receiver.push(of),
+            Event::CallSent(sent) => {
+                self.seen(sent.at);
+                self.calls.push(Call { sent, ended: None });
+            }
+            Event::CallEnded(ended) => {
+                self.seen(ended.at);
+                let mut newest_first = self.calls.iter_mut().rev();
+                if let Some(call) = newest_first.find(|call| call.sent.id == ended.id) {
+                    call.ended = Some(ended);
+                }
+            }
+            Event::Pprof(of) => {
+                self.seen(of.at);
+                self.pprof.push(of);
+            }
+            Event::Profile(of) => {
+                self.seen(of.until);
+                self.profiles.push(of);
+            }
+            Event::Stack(of) => self.stacks.push(of),
+            Event::Snapshot(of) => {
+                self.seen(of.until);
+                self.snapshots.push(of);
+            }
+            Event::ProbeFailed(of) => {
+                self.seen(of.at);
+                self.failures.push(of);
+            }
+            Event::Stop(of) => {
+                self.seen(of.until);
+                self.stops.push(of);
+            }
+            Event::Source(of) => self.sources.push(of),
+            Event::Literal(of) => self.literals.push(of),
+            Event::Trouble(of) => {
+                self.seen(of.at);
+                self.troubles.push(of);
+            }
+            Event::Finished { at } => {
+                self.seen(at);
+                self.finished = Some(at);
+            }
+        }
+    }
+
+    fn seen(&mut self, at: At) {
+        self.last = self.last.max(at);
+    }
+
+    /// The process that is checked: the owner of the listeners, else the one we started.
+    #[must_use]
+    pub fn target_pid(&self) -> Option<u32> {
+        let started = || {
+            let mut started = self.processes.iter();
+            started.find(|process| process.role == Role::Target)
+        };
+        let owner = self.listeners.first().map(|listener| listener.pid);
+        owner.or_else(|| started().map(|process| process.pid))
+    }
+
+    /// How the target ended, if it has.
+    #[must_use]
+    pub fn target_exit(&self) -> Option<&Exit> {
+        self.exits.iter().find(|exit| exit.role == Role::Target)
+    }
+
+    /// What a listener was found to speak.
+    #[must_use]
+    pub fn facts_of(&self, reach: &str) -> Option<&ListenerFacts> {
+        self.listener_facts
+            .iter()
+            .find(|facts| facts.reach == reach)
+    }
+
+    /// Listeners that speak something.
+    pub fn speaking(&self, what: Speaks) -> impl Iterator<Item = &Listener> {
+        let speaks = move |listener: &&Listener| {
+            let facts = self.facts_of(&listener.reach);
+            facts.is_some_and(|facts| facts.speaks.contains(&what))
+        };
+        self.listeners.iter().filter(speaks)
+    }
+
+    /// Time of a moment given by the wall clock, in the run's own time.
+    #[must_use]
+    pub fn at_unix_ns(&self, unix_ns: u64) -> At {
+        At(unix_ns.saturating_sub(self.run.started_unix_ns) / 1000)
+    }
+
+    /// The receiver lost spans, or may have: nothing "missing" can be concluded.
+    #[must_use]
+    pub fn receiver_losses(&self) -> impl Iterator<Item = &str> {
+        self.receiver.iter().filter_map(|event| match event {
+            ReceiverEvent::Refused { why, .. } | ReceiverEvent::Died { why, .. } => {
+                Some(why.as_str())
+            }
+            ReceiverEvent::Listening { .. } | ReceiverEvent::Canary { .. } => None,
+        })
+    }
+
+    /// The request at a position.
+    #[must_use]
+    pub fn request(&self, position: usize) -> Option<&crate::Request> {
+        self.run.requests.get(position)
+    }
+}

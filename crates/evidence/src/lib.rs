@@ -1,0 +1,35 @@
+//! What was seen in one run, with where and when. No judgement.
+//!
+//! Everything that happens becomes an [`Event`]. Live runs and replays fold the same events into
+//! the same [`Evidence`], so what was recorded is all that a rule can know. The [`bundle`] module
+//! is the only part that touches files; nothing here opens a socket or reads a clock.
+//!
+//! To add a kind of evidence: a type in the module of its subject, one variant of [`Event`], one
+//! arm of [`Evidence::apply`].
+
+pub mod bundle;
+mod call;
+mod event;
+mod fold;
+mod goroutines;
+pub mod log;
+mod process;
+mod profile;
+mod run;
+mod source;
+mod span;
+mod time;
+
+pub use call::{CallEnd, CallEnded, CallSent, Purpose};
+pub use event::Event;
+pub use fold::{Call, Evidence};
+pub use goroutines::{Frame, GoroutineGroup, Interner, Snapshot, SnapshotForm, Stack};
+pub use process::{
+    BuildInfo, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role, Speaks,
+    StopReport,
+};
+pub use profile::{PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord};
+pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
+pub use source::{SourceExcerpt, SourceLiteral};
+pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
+pub use time::At;

@@ -1,0 +1,160 @@
+//! Processes, their listeners and their executables.
+
+use serde::{Deserialize, Serialize};
+
+use crate::At;
+
+/// Which part a process plays in the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The service that is checked.
+    Target,
+    /// A service that it needs, by name.
+    Dependency(String),
+}
+
+/// A process of ours came into being.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStarted {
+    /// When.
+    pub at: At,
+    /// Its part.
+    pub role: Role,
+    /// Its id. For a wrapper this is the wrapper, not the owner of the listeners.
+    pub pid: u32,
+}
+
+/// A process of ours ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// When.
+    pub at: At,
+    /// Its part.
+    pub role: Role,
+    /// Exit code, if it ended by itself.
+    pub code: Option<i32>,
+    /// Signal that ended it.
+    pub signal: Option<i32>,
+    /// We had asked for it.
+    pub expected: bool,
+}
+
+/// When the service was taken to be ready, or that it never was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// When.
+    pub at: At,
+    /// How it was decided: `http://… answered 200`, `listeners stable`, `worker: lived 5 s`.
+    pub by: String,
+    /// False: it never became ready within its time.
+    pub ready: bool,
+}
+
+/// A listening socket of the service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// When it was first seen.
+    pub at: At,
+    /// Address as bound, such as `127.0.0.1:8080` or `[::]:8080`.
+    pub bound: String,
+    /// Address to reach it from this machine, such as `127.0.0.1:8080`.
+    pub reach: String,
+    /// Process that owns it.
+    pub pid: u32,
+    /// Bound to a loopback address, or called private by the configuration.
+    pub private: bool,
+    /// Seen while the service was checked, not only while it started.
+    pub stable: bool,
+}
+
+/// One thing that a listener was found to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaks {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 without TLS, by prior knowledge.
+    H2c,
+    /// gRPC.
+    Grpc,
+    /// TLS; what is inside was not looked at.
+    Tls,
+    /// net/http/pprof.
+    Pprof,
+    /// Prometheus text at `/metrics`.
+    Prometheus,
+    /// gRPC server reflection.
+    Reflection,
+    /// The standard gRPC health service.
+    Health,
+}
+
+/// What a listener answered when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerFacts {
+    /// When the asking ended.
+    pub at: At,
+    /// [`Listener::reach`].
+    pub reach: String,
+    /// What it speaks; empty if it answered nothing that is known.
+    pub speaks: Vec<Speaks>,
+    /// gRPC services listed by reflection.
+    pub services: Vec<String>,
+    /// Why something could not be found out.
+    pub unclear: Option<String>,
+}
+
+/// What the executable says of its build.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildInfo {
+    /// File that was read.
+    pub executable: String,
+    /// Go version such as `go1.26.8`; nothing for an executable that is not Go's.
+    pub go: Option<String>,
+    /// Main module.
+    pub main: Option<Module>,
+    /// Modules linked in.
+    pub modules: Vec<Module>,
+    /// Import path of the main package.
+    pub package: Option<String>,
+    /// Revision of the source.
+    pub revision: Option<String>,
+    /// The source had local changes.
+    pub modified: Option<bool>,
+}
+
+/// A Go module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// Path.
+    pub path: String,
+    /// Version, `(devel)` for the main module of a local build.
+    pub version: String,
+}
+
+impl BuildInfo {
+    /// The version of a linked module.
+    #[must_use]
+    pub fn module(&self, path: &str) -> Option<&str> {
+        let found = self.modules.iter().find(|module| module.path == path);
+        found.map(|module| module.version.as_str())
+    }
+}
+
+/// How the service went when it was told to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopReport {
+    /// When the signal was sent.
+    pub at: At,
+    /// The signal's name.
+    pub signal: String,
+    /// Process that it was sent to.
+    pub pid: u32,
+    /// When that process was gone; nothing if it was still there when we stopped waiting.
+    pub gone: Option<At>,
+    /// When we stopped waiting.
+    pub until: At,
+    /// Goroutines that were there while it did not go.
+    pub snapshot: Option<usize>,
+}

@@ -1,0 +1,78 @@
+//! Profiles that were taken, and probes that failed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::At;
+
+/// Which profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProfileKind {
+    /// Processor time over a window.
+    Cpu,
+    /// Heap: live and allocated, bytes and objects.
+    Heap,
+}
+
+/// A profile that was taken whole; its bytes are a blob of the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileRecord {
+    /// When it was asked for.
+    pub at: At,
+    /// When its last byte came.
+    pub until: At,
+    /// Which.
+    pub kind: ProfileKind,
+    /// Where it came from.
+    pub url: String,
+    /// Window asked for, milliseconds.
+    pub asked_ms: Option<u64>,
+    /// Name of the blob.
+    pub blob: String,
+}
+
+/// Where net/http/pprof answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PprofEndpoint {
+    /// When it was found.
+    pub at: At,
+    /// Listener, as [`crate::Listener::reach`].
+    pub reach: String,
+    /// Path with a trailing slash, such as `/debug/pprof/`.
+    pub prefix: String,
+    /// Profiles that its index lists or that answered.
+    pub profiles: Vec<String>,
+}
+
+/// What a failed probe had tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeKind {
+    /// A CPU profile.
+    Cpu,
+    /// A heap profile.
+    Heap,
+    /// Goroutines.
+    Goroutines,
+    /// Looking for pprof.
+    Pprof,
+    /// Asking a listener what it speaks.
+    Listener,
+    /// Sending a request.
+    Call,
+    /// Reading the executable.
+    Executable,
+}
+
+/// A probe that brought no evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFailure {
+    /// When it failed.
+    pub at: At,
+    /// What was tried.
+    pub kind: ProbeKind,
+    /// URL, listener or request.
+    pub subject: String,
+    /// What came instead, and the remedy.
+    pub why: String,
+}
