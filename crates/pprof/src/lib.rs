@@ -1,0 +1,61 @@
+//! Reader and writer of pprof profiles, and reader of Go's goroutine dumps.
+//!
+//! - [`Profile`]: profile.proto, decoded from plain bytes (gzip with the
+//!   feature `gunzip`) and encoded again.
+//! - [`top`]: flat and cumulative values by function or by line, as
+//!   `go tool pprof -top` counts and sorts them.
+//! - [`goroutine`]: the text profiles `/debug/pprof/goroutine?debug=1` and
+//!   `?debug=2`, SIGQUIT and panic dumps.
+//!
+//! This crate does no I/O, reads no clock and never panics on what it reads;
+//! memory is bounded by [`Limits`]. It does not symbolize, filter or merge, and
+//! does not read the legacy formats (it names them: [`Came`]).
+//!
+//! ```
+//! use shakedown_pprof::{Granularity, Line, Profile, top};
+//!
+//! let mut profile = Profile::new(&[("samples", "count"), ("cpu", "nanoseconds")]);
+//! let function = profile.push_function("orders.(*Store).scan", "/src/orders/store.go", 80);
+//! let location = profile.push_location(0x1000, None, &[Line { function, line: 88, column: 0 }]);
+//! profile.push_sample(&[location], &[1, 10_000_000], &[]);
+//!
+//! let again = Profile::decode(&profile.encode())?;
+//! let cpu = again.sample_type(Some("cpu"))?;
+//! let top = top(&again, cpu, Granularity::Function);
+//! assert_eq!(top.total, 10_000_000);
+//! assert_eq!(top.rows[0].short_name(), "orders.(*Store).scan");
+//! assert_eq!(top.rows[0].place(), "store.go:88");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod came;
+mod decode;
+mod encode;
+mod error;
+pub mod goroutine;
+#[cfg(feature = "gunzip")]
+mod gunzip;
+mod ids;
+mod limits;
+mod profile;
+mod sample_type;
+mod short_name;
+mod strings;
+mod top;
+mod wire;
+
+pub use came::Came;
+pub use error::DecodeError;
+pub use limits::Limits;
+pub use profile::{
+    Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,
+    Profile, Sample, StringId, ValueType,
+};
+pub use sample_type::NoSuchSampleType;
+pub use short_name::short_name;
+pub use top::{Granularity, Top, TopRow, top};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,24 @@
+//! profile.proto: decode, aggregate, encode, decode again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shakedown_pprof::goroutine::Counts;
+use shakedown_pprof::{Granularity, Limits, Profile, top};
+
+const LIMITS: Limits = Limits {
+    inflated_bytes: 16 << 20,
+    decoded_bytes: 64 << 20,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(profile) = Profile::decode_within(bytes, &LIMITS) else {
+        return;
+    };
+    for by in [Granularity::Function, Granularity::Line] {
+        for row in top(&profile, 0, by).rows {
+            let _ = (row.short_name().len(), row.place().len());
+        }
+    }
+    let _ = Counts::from_profile(&profile);
+    assert_eq!(Profile::decode(&profile.encode()), Ok(profile));
+});
