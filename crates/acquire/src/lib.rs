@@ -3,6 +3,14 @@
 //! Nothing is judged here. Every read has a deadline and a bound; every task has an owner that
 //! awaits or aborts it.
 
+pub mod executable;
+mod hands;
+pub mod listeners;
+pub mod otlp;
+pub mod probe;
+pub mod process;
 mod recorder;
+pub mod source;
 
+pub use hands::Hands;
 pub use recorder::Recorder;

@@ -113,15 +113,16 @@ impl Recorder {
 
     /// Keeps bytes that an event is about to name.
     pub fn blob(&self, name: &str, bytes: Vec<u8>) {
+        self.lock().keep(name, bytes);
+    }
+
+    /// Keeps bytes under the next free number, as `0001-cpu.pb.gz`, and gives the name.
+    #[must_use]
+    pub fn numbered_blob(&self, what: &str, bytes: Vec<u8>) -> String {
         let mut record = self.lock();
-        if let Some(Err(error)) = record
-            .writer
-            .as_mut()
-            .map(|writer| writer.blob(name, &bytes))
-        {
-            record.lost.get_or_insert(error);
-        }
-        record.evidence.blobs.insert(name.to_owned(), bytes);
+        let name = format!("{:04}-{what}", record.evidence.blobs.len() + 1);
+        record.keep(&name, bytes);
+        name
     }
 
     /// Writes a file beside the events, such as the report.
@@ -162,6 +163,13 @@ impl Recorder {
 }
 
 impl Record {
+    fn keep(&mut self, name: &str, bytes: Vec<u8>) {
+        if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.blob(name, &bytes)) {
+            self.lost.get_or_insert(error);
+        }
+        self.evidence.blobs.insert(name.to_owned(), bytes);
+    }
+
     fn add(&mut self, event: Event) {
         if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.event(&event)) {
             self.lost.get_or_insert(error);

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::RawLine;
 use crate::{
-    BuildInfo, CallEnded, CallSent, Exit, Listener, ListenerFacts, Mark, PprofEndpoint,
-    ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts, Snapshot,
-    SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport, Trouble,
+    BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
+    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
+    Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport, Trouble,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -27,10 +27,14 @@ pub enum Event {
     Listener(Listener),
     /// A listener was asked what it speaks.
     ListenerFacts(ListenerFacts),
+    /// Connections that the service had opened.
+    Connections(Connections),
     /// The executable was read.
     Build(BuildInfo),
     /// A line of the service's log.
     Line(RawLine),
+    /// So many lines were counted but not kept, because the service flooded its log.
+    LinesDropped(u64),
     /// Spans arrived.
     Spans(SpanBatch),
     /// Something befell the span receiver.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::log::RawLine;
 use crate::{
-    At, BuildInfo, CallEnd, CallEnded, CallSent, Event, Exit, Listener, ListenerFacts, Mark,
-    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, Role,
-    RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StopReport, Trouble,
+    At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Exit, Listener, ListenerFacts,
+    Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
+    ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack,
+    StopReport, Trouble,
 };
 
 /// A request with how it ended.
@@ -56,10 +57,14 @@ pub struct Evidence {
     pub listeners: Vec<Listener>,
     /// What they answered.
     pub listener_facts: Vec<ListenerFacts>,
+    /// Connections that the service itself had opened.
+    pub connections: Vec<Connections>,
     /// What the executable says.
     pub build: Option<BuildInfo>,
     /// The log.
     pub lines: Vec<RawLine>,
+    /// Lines that were counted but not kept.
+    pub dropped: u64,
     /// Finished spans.
     pub spans: Vec<Span>,
     /// When each batch of spans came.
@@ -125,11 +130,16 @@ impl Evidence {
                 self.listener_facts.retain(|known| known.reach != of.reach);
                 self.listener_facts.push(of);
             }
+            Event::Connections(of) => {
+                self.seen(of.at);
+                self.connections.push(of);
+            }
             Event::Build(of) => self.build = Some(of),
             Event::Line(of) => {
                 self.seen(of.at);
                 self.lines.push(of);
             }
+            Event::LinesDropped(lines) => self.dropped += lines,
             Event::Spans(of) => {
                 self.seen(of.at);
                 self.span_arrivals.push(of.at);
@@ -234,6 +244,54 @@ impl Evidence {
             }
             ReceiverEvent::Listening { .. } | ReceiverEvent::Canary { .. } => None,
         })
+    }
+
+    /// The listener that serves a request: the first that answered it and knew it.
+    #[must_use]
+    pub fn reach_of(&self, request: usize) -> Option<&str> {
+        let of_request = |call: &&Call| call.sent.request == request;
+        let mut located = self.calls.iter().filter(of_request);
+        let answered = |call: &&Call| {
+            let end = call.end();
+            end.is_some_and(|end| {
+                !end.is_unknown() && matches!(end, CallEnd::Status { .. } | CallEnd::Http { .. })
+            })
+        };
+        located.find(answered).map(|call| call.sent.reach.as_str())
+    }
+
+    /// Lines that were not kept, if any.
+    #[must_use]
+    pub fn lines_dropped(&self) -> Option<u64> {
+        (self.dropped > 0).then_some(self.dropped)
+    }
+
+    /// The trace belongs to a probe that asked a listener what it speaks.
+    #[must_use]
+    pub fn is_probe_trace(&self, trace_id: &str) -> bool {
+        let mut probes = self
+            .listener_facts
+            .iter()
+            .flat_map(|facts| &facts.probe_traces);
+        probes.any(|probe| probe == trace_id)
+    }
+
+    /// Calls of a request with a purpose.
+    pub fn calls_for(&self, request: usize, purpose: Purpose) -> impl Iterator<Item = &Call> {
+        let wanted =
+            move |call: &&Call| call.sent.request == request && call.sent.purpose == purpose;
+        self.calls.iter().filter(wanted)
+    }
+
+    /// The shortest and the median time of the successful calls of ordinary traffic.
+    #[must_use]
+    pub fn usual_duration(&self, request: usize) -> Option<(Duration, Duration)> {
+        let ok = self
+            .calls_for(request, Purpose::Traffic)
+            .filter(|call| call.is_ok());
+        let mut took: Vec<Duration> = ok.filter_map(Call::took).collect();
+        took.sort_unstable();
+        Some((*took.first()?, *took.get(took.len() / 2)?))
     }
 
     /// The request at a position.

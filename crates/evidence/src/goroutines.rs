@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
+use shakedown_pprof::goroutine::{self, Counts, Dump};
 
 use crate::At;
 
@@ -100,5 +101,131 @@ impl Interner {
         let position = self.known.len();
         self.known.insert(stack.clone(), position);
         (position, true)
+    }
+}
+
+/// Goroutines as a text of the runtime shows them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ParsedGoroutines {
+    /// How many.
+    pub total: u64,
+    /// Each distinct stack with how many goroutines have it and, from full dumps, their ids.
+    pub groups: Vec<(Stack, u64, Vec<u64>)>,
+    /// Goroutines are missing: the text was cut.
+    pub truncated: bool,
+}
+
+/// Reads the text of `debug=1`.
+///
+/// # Errors
+/// It is something else; the text says what.
+pub fn parse_counts(text: &[u8]) -> Result<ParsedGoroutines, String> {
+    let counts = Counts::decode(text).map_err(|error| error.to_string())?;
+    let mut groups = Groups::default();
+    for group in &counts.groups {
+        let stack = Stack {
+            frames: frames(&group.frames),
+            ..Stack::default()
+        };
+        groups.add(stack, group.count, None);
+    }
+    Ok(ParsedGoroutines {
+        total: counts.total,
+        groups: groups.of,
+        truncated: counts.counted() < counts.total,
+    })
+}
+
+/// Reads the text of `debug=2`, of SIGQUIT or of a panic.
+///
+/// # Errors
+/// It is something else; the text says what.
+pub fn parse_full(text: &[u8]) -> Result<ParsedGoroutines, String> {
+    let dump = Dump::decode(text).map_err(|error| error.to_string())?;
+    let mut groups = Groups::default();
+    for goroutine in &dump.goroutines {
+        let stack = Stack {
+            frames: frames(&goroutine.frames),
+            state: Some(goroutine.state.to_string()),
+            created_by: goroutine
+                .created_by
+                .as_ref()
+                .map(|creation| frame(&creation.frame)),
+        };
+        groups.add(stack, 1, Some(goroutine.id));
+    }
+    Ok(ParsedGoroutines {
+        total: dump.goroutines.len() as u64,
+        groups: groups.of,
+        truncated: dump.truncated.is_some(),
+    })
+}
+
+/// Groups by stack, in the order in which they came.
+#[derive(Default)]
+struct Groups {
+    of: Vec<(Stack, u64, Vec<u64>)>,
+    position: Interner,
+}
+
+impl Groups {
+    fn add(&mut self, stack: Stack, count: u64, id: Option<u64>) {
+        let (position, new) = self.position.intern(&stack);
+        if new {
+            self.of.push((stack, 0, Vec::new()));
+        }
+        if let Some((_, total, ids)) = self.of.get_mut(position) {
+            *total = total.saturating_add(count);
+            ids.extend(id);
+        }
+    }
+}
+
+fn frames(of: &[goroutine::Frame]) -> Vec<Frame> {
+    of.iter().map(frame).collect()
+}
+
+fn frame(of: &goroutine::Frame) -> Frame {
+    Frame {
+        function: of.function.to_string(),
+        file: of.file.to_string(),
+        line: of.line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_with_one_stack_and_two_label_sets_are_one_group() {
+        let text = b"goroutine profile: total 5\n\
+            3 @ 0x1 0x2\n# labels: {\"a\":\"1\"}\n#\t0x1\tmain.wait+0x1\t/src/main.go:4\n\n\
+            2 @ 0x1 0x2\n#\t0x1\tmain.wait+0x1\t/src/main.go:4\n\n";
+        let parsed = parse_counts(text).expect("counts");
+        assert_eq!(
+            (parsed.total, parsed.groups.len(), parsed.truncated),
+            (5, 1, false)
+        );
+        assert_eq!(parsed.groups[0].1, 5);
+        assert_eq!(parsed.groups[0].0.frames[0].function, "main.wait");
+    }
+
+    #[test]
+    fn a_full_dump_keeps_ids_states_and_creators() {
+        let text = b"goroutine 7 [chan send, 3 minutes]:\nmain.push(0x1)\n\t/src/a.go:9 +0x1\n\
+            created by main.main in goroutine 1\n\t/src/main.go:3 +0x2\n";
+        let parsed = parse_full(text).expect("a dump");
+        let (stack, count, ids) = &parsed.groups[0];
+        assert_eq!((parsed.total, *count, ids.as_slice()), (1, 1, &[7][..]));
+        assert_eq!(stack.state.as_deref(), Some("chan send"));
+        assert_eq!(stack.created_by.as_ref().map(|of| of.line), Some(3));
+    }
+
+    #[test]
+    fn another_text_is_refused_by_name() {
+        let error = parse_counts(b"<html><title>Shop</title>").expect_err("a page");
+        assert!(error.contains("HTML") && error.contains("Shop"), "{error}");
+        assert!(parse_full(b"").is_err());
     }
 }

@@ -9,9 +9,13 @@
 
 pub mod bundle;
 mod call;
+pub mod caught;
 mod event;
+mod executable;
 mod fold;
 mod goroutines;
+pub mod handler;
+pub mod labels;
 pub mod log;
 mod process;
 mod profile;
@@ -23,13 +27,20 @@ mod time;
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
 pub use event::Event;
 pub use fold::{Call, Evidence};
-pub use goroutines::{Frame, GoroutineGroup, Interner, Snapshot, SnapshotForm, Stack};
-pub use process::{
-    BuildInfo, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role, Speaks,
-    StopReport,
+pub use goroutines::{
+    Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
+    parse_full,
 };
-pub use profile::{PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord};
+pub use process::{
+    BuildInfo, Connections, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role,
+    Speaks, StopReport,
+};
+pub use profile::{
+    PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, check_profile,
+};
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
+/// Why an executable could not be read.
+pub use shakedown_symbols::BuildInfoError;
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use time::At;

@@ -64,8 +64,6 @@ pub struct Listener {
     pub pid: u32,
     /// Bound to a loopback address, or called private by the configuration.
     pub private: bool,
-    /// Seen while the service was checked, not only while it started.
-    pub stable: bool,
 }
 
 /// One thing that a listener was found to speak.
@@ -101,6 +99,9 @@ pub struct ListenerFacts {
     pub speaks: Vec<Speaks>,
     /// gRPC services listed by reflection.
     pub services: Vec<String>,
+    /// Trace ids of our questions, so that their spans and log lines are not taken for traffic.
+    #[serde(default)]
+    pub probe_traces: Vec<String>,
     /// Why something could not be found out.
     pub unclear: Option<String>,
 }
@@ -155,6 +156,13 @@ pub struct StopReport {
     pub gone: Option<At>,
     /// When we stopped waiting.
     pub until: At,
-    /// Goroutines that were there while it did not go.
-    pub snapshot: Option<usize>,
+}
+
+/// Connections that the service itself had opened at one time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// When.
+    pub at: At,
+    /// Remote ends, as `address:port`, without our own receiver.
+    pub peers: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! Profiles that were taken, and probes that failed.
 
 use serde::{Deserialize, Serialize};
+use shakedown_pprof::Profile;
 
 use crate::At;
 
@@ -75,4 +76,18 @@ pub struct ProbeFailure {
     pub subject: String,
     /// What came instead, and the remedy.
     pub why: String,
+}
+
+/// Checks that bytes are a whole profile of this kind, plain or compressed with gzip.
+///
+/// # Errors
+/// They are something else, or cut; the text says what.
+pub fn check_profile(kind: ProfileKind, bytes: &[u8]) -> Result<(), String> {
+    let profile = Profile::decode(bytes).map_err(|error| error.to_string())?;
+    let wanted = match kind {
+        ProfileKind::Cpu => "cpu",
+        ProfileKind::Heap => "inuse_space",
+    };
+    let found = profile.sample_type(Some(wanted));
+    found.map(|_| ()).map_err(|error| error.to_string())
 }

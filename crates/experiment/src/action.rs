@@ -36,6 +36,8 @@ pub enum Action {
         /// Why, for the log book.
         label: String,
     },
+    /// See which connections the service itself has opened.
+    ScanConnections,
     /// Close every connection that we hold to the service.
     CloseConnections,
     /// Export a span of our own to our receiver, to see whether it still works.

@@ -8,8 +8,22 @@
 //! the run (`shakedown-checklist`, `plan.rs`).
 
 mod action;
+mod audit;
+mod batches;
+mod locate;
+mod quiet;
+mod readiness;
+mod stop;
+mod window;
 
 pub use action::{Action, CallPlan};
+pub use audit::Audit;
+pub use batches::Batches;
+pub use locate::Locate;
+pub use quiet::Quiet;
+pub use readiness::{Decision, Identify, Look, Watch};
+pub use stop::Terminate;
+pub use window::{CpuWindow, Heap, Traffic};
 
 use shakedown_evidence::{At, Evidence};
 

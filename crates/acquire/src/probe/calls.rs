@@ -1,0 +1,235 @@
+//! Carries out the requests of the run in the background.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shakedown_evidence::{CallEnd, CallEnded, CallSent, Event, ProbeKind, Request, RequestKind};
+use shakedown_experiment::CallPlan;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use super::connections::{Connections, Lane};
+use super::grpc::{GrpcAsk, Keep, Stay};
+use super::schemas::Schemas;
+use super::{ProbeSettings, TraceParent, grpc, http};
+use crate::Recorder;
+
+/// Sends requests and records when each went out and how it ended. Dropping it ends those that are
+/// still under way and closes every connection.
+#[derive(Debug)]
+pub struct Caller {
+    line: Arc<Line>,
+    tasks: Mutex<JoinSet<()>>,
+    closing: watch::Sender<()>,
+}
+
+/// What all calls share.
+#[derive(Debug)]
+struct Line {
+    recorder: Recorder,
+    requests: Vec<Request>,
+    settings: ProbeSettings,
+    connections: Connections,
+    schemas: Schemas,
+    numbers: AtomicU32,
+}
+
+impl Caller {
+    /// A caller for the run's requests.
+    #[must_use]
+    pub fn new(recorder: Recorder, requests: Vec<Request>, settings: ProbeSettings) -> Self {
+        Self {
+            line: Arc::new(Line {
+                recorder,
+                requests,
+                settings,
+                connections: Connections::default(),
+                schemas: Schemas::default(),
+                numbers: AtomicU32::new(1),
+            }),
+            tasks: Mutex::default(),
+            closing: watch::Sender::new(()),
+        }
+    }
+
+    /// Sends a request and returns its number as soon as it is on its way or has failed: its
+    /// [`CallSent`] is recorded then. How it ends is recorded in the background.
+    pub async fn call(&self, plan: CallPlan) -> u32 {
+        let line = Arc::clone(&self.line);
+        let id = line.numbers.fetch_add(1, Ordering::Relaxed);
+        let (on_its_way, sent) = oneshot::channel();
+        let attempt = Attempt {
+            id,
+            plan,
+            trace: TraceParent::fresh(),
+            on_its_way: Mutex::new(Some(on_its_way)),
+        };
+        let mut closing = self.closing.subscribe();
+        {
+            let mut tasks = lock(&self.tasks);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
+                let end = tokio::select! {
+                    biased;
+                    end = line.perform(&attempt) => end,
+                    _ = closing.changed() => CallEnd::Failed {
+                        why: "shakedown closed its connections before an answer came".to_owned(),
+                    },
+                };
+                line.ended(&attempt, end);
+            });
+        }
+        // An error means that the task was ended with the caller.
+        let _ = sent.await;
+        id
+    }
+
+    /// Calls that have not ended.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.len()
+    }
+
+    /// Ends calls that are under way, closes every connection to the service and waits until they
+    /// are closed. Later calls open new ones.
+    pub async fn close_all(&self) {
+        self.closing.send_replace(());
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        while tasks.join_next().await.is_some() {}
+        self.line.connections.close_all().await;
+    }
+}
+
+/// One request under way.
+#[derive(Debug)]
+struct Attempt {
+    id: u32,
+    plan: CallPlan,
+    trace: TraceParent,
+    /// Taken when the request has gone out.
+    on_its_way: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl Attempt {
+    fn is_on_its_way(&self) -> bool {
+        lock(&self.on_its_way).is_none()
+    }
+
+    fn stay(&self) -> Stay {
+        Stay {
+            cancel_after: self.plan.cancel_after,
+            patience: self.plan.patience,
+        }
+    }
+}
+
+impl Line {
+    async fn perform(&self, attempt: &Attempt) -> CallEnd {
+        match self
+            .requests
+            .get(attempt.plan.request)
+            .map(|request| &request.kind)
+        {
+            None => CallEnd::Failed {
+                why: format!("there is no request {}", attempt.plan.request),
+            },
+            Some(RequestKind::Grpc { method, data }) => self.grpc(attempt, method, data).await,
+            Some(RequestKind::Http {
+                method,
+                target,
+                body,
+            }) => self.http(attempt, method, target, body).await,
+        }
+    }
+
+    async fn grpc(&self, attempt: &Attempt, method: &str, data: &str) -> CallEnd {
+        let reach = attempt.plan.reach.as_str();
+        let made = self
+            .schemas
+            .request(reach, method, data, &self.settings.headers)
+            .await;
+        if let Some(why) = made.note {
+            self.recorder
+                .failed(ProbeKind::Call, format!("{method} at {reach}"), why);
+        }
+        let ask = match made.body {
+            Ok(body) => GrpcAsk {
+                path: format!("/{}", method.strip_prefix('/').unwrap_or(method)),
+                body,
+                headers: self.settings.headers.with(&attempt.trace),
+                deadline: attempt.plan.deadline,
+            },
+            Err(why) => return CallEnd::Failed { why },
+        };
+        let end = self.over_held(attempt, ask.clone()).await;
+        // The connection was going away just then and the request never left: gRPC calls this a
+        // transparent retry.
+        if matches!(end, CallEnd::Failed { .. }) && !attempt.is_on_its_way() {
+            return self.over_held(attempt, ask).await;
+        }
+        end
+    }
+
+    async fn over_held(&self, attempt: &Attempt, ask: GrpcAsk) -> CallEnd {
+        let reach = attempt.plan.reach.as_str();
+        match self
+            .connections
+            .get(reach, Lane::of(attempt.plan.purpose))
+            .await
+        {
+            Ok(channel) => {
+                let sent = || self.sent(attempt, reach);
+                grpc::call(&channel, ask, attempt.stay(), sent, Keep::Nothing).await
+            }
+            Err(why) => CallEnd::Failed { why },
+        }
+    }
+
+    async fn http(&self, attempt: &Attempt, method: &str, target: &str, body: &str) -> CallEnd {
+        let headers = self.settings.headers.with(&attempt.trace);
+        let made = http::resolve(target, &attempt.plan.reach)
+            .and_then(|(reach, path)| Ok((reach, http::request(method, path, body, headers)?)));
+        match made {
+            Ok((reach, ask)) => {
+                http::call(&reach, ask, attempt.stay(), || self.sent(attempt, &reach)).await
+            }
+            Err(why) => CallEnd::Failed { why },
+        }
+    }
+
+    fn sent(&self, attempt: &Attempt, reach: &str) {
+        let Some(on_its_way) = lock(&attempt.on_its_way).take() else {
+            return;
+        };
+        let millis =
+            |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        self.recorder.record(Event::CallSent(CallSent {
+            id: attempt.id,
+            request: attempt.plan.request,
+            purpose: attempt.plan.purpose,
+            at: self.recorder.now(),
+            reach: reach.to_owned(),
+            trace_id: attempt.trace.trace_id().to_owned(),
+            deadline_ms: attempt.plan.deadline.map(millis),
+            cancel_after_ms: attempt.plan.cancel_after.map(millis),
+        }));
+        // Nobody waits any more if the one who called has gone.
+        let _ = on_its_way.send(());
+    }
+
+    fn ended(&self, attempt: &Attempt, end: CallEnd) {
+        let at = self.recorder.now();
+        // A call that never went out is recorded too, so that its failure has a place.
+        self.sent(attempt, &attempt.plan.reach);
+        let id = attempt.id;
+        self.recorder
+            .record(Event::CallEnded(CallEnded { id, at, end }));
+    }
+}
+
+/// A panic in a task is our own bug; what it left behind is whole.
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

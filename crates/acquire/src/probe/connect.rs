@@ -1,0 +1,180 @@
+//! Connections, and the tasks that drive them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// A listener on this machine accepts within microseconds; a full backlog takes seconds.
+pub(crate) const CONNECT: Duration = Duration::from_secs(2);
+/// How long a connection that is being closed may take to say so to its peer.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// A connection that has broken a stream ends in the same turn of its task.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// Connects to `reach`, `host:port`.
+pub(crate) async fn tcp(reach: &str) -> Result<TcpStream, String> {
+    let connecting = async {
+        // The address as it stands, without asking a resolver.
+        match reach.parse::<SocketAddr>() {
+            Ok(address) => TcpStream::connect(address).await,
+            Err(_) => TcpStream::connect(reach).await,
+        }
+    };
+    let stream = match timeout(CONNECT, connecting).await {
+        Err(_) => {
+            return Err(format!(
+                "{reach}: no connection within {CONNECT:?}; is its backlog full, or a firewall between?"
+            ));
+        }
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            return Err(format!(
+                "{reach}: connection refused; nothing listens there"
+            ));
+        }
+        Ok(connected) => connected.map_err(|error| format!("{reach}: no connection: {error}"))?,
+    };
+    // Without this a small request may wait for an acknowledgement.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// The task that moves a connection's bytes. Dropping it closes the connection.
+#[derive(Debug)]
+pub(crate) struct Driver(JoinHandle<()>);
+
+impl Driver {
+    pub(crate) fn spawn(connection: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(connection))
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    /// Lets the connection end by itself, then closes it and waits until it is closed.
+    pub(crate) async fn finish(mut self) {
+        if timeout(FAREWELL, &mut self.0).await.is_err() {
+            self.0.abort();
+            let _ = (&mut self.0).await;
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Where calls of one HTTP/2 connection are opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    pub(crate) send: SendRequest<Bytes>,
+    pub(crate) authority: String,
+    /// How the connection ended, as the peer said it: a stream only sees that it did.
+    last_words: watch::Receiver<Option<String>>,
+}
+
+impl Channel {
+    /// How the connection ended, if it has or is about to.
+    pub(crate) async fn last_words(&self) -> Option<String> {
+        let mut words = self.last_words.clone();
+        let said = timeout(LAST_WORDS, words.wait_for(Option::is_some)).await;
+        said.ok()?.ok()?.clone()
+    }
+}
+
+/// An HTTP/2 connection without TLS, by prior knowledge.
+#[derive(Debug)]
+pub(crate) struct H2c {
+    pub(crate) channel: Channel,
+    ping: Option<h2::PingPong>,
+    driver: Driver,
+}
+
+impl H2c {
+    /// Connects and sends the preface; whether the peer speaks HTTP/2 is not known yet.
+    pub(crate) async fn connect(reach: &str) -> Result<Self, String> {
+        Self::over(tcp(reach).await?, reach).await
+    }
+
+    /// The same over a connection on which we have said nothing so far.
+    pub(crate) async fn over(stream: TcpStream, reach: &str) -> Result<Self, String> {
+        let mut builder = h2::client::Builder::new();
+        builder
+            .initial_window_size(1 << 20)
+            .initial_connection_window_size(16 << 20)
+            .max_header_list_size(64 << 10)
+            // Audits reset many streams; answers that are still on their way to those must not
+            // be taken for an error of the connection.
+            .max_concurrent_reset_streams(4096)
+            .enable_push(false);
+        let handshake = timeout(CONNECT, builder.handshake(stream));
+        let (send, mut connection) = match handshake.await {
+            Ok(made) => made.map_err(|error| format!("{reach}: no HTTP/2 connection: {error}"))?,
+            Err(_) => {
+                return Err(format!(
+                    "{reach}: the HTTP/2 preface could not be sent within {CONNECT:?}"
+                ));
+            }
+        };
+        let ping = connection.ping_pong();
+        let (words, last_words) = watch::channel(None);
+        let driver = Driver::spawn(async move {
+            let said = connection
+                .await
+                .map_or_else(|error| go_away(&error), |()| String::new());
+            words.send_replace(Some(said));
+        });
+        let authority = reach.to_owned();
+        Ok(Self {
+            channel: Channel {
+                send,
+                authority,
+                last_words,
+            },
+            ping,
+            driver,
+        })
+    }
+
+    /// The peer has answered as HTTP/2 does: it acknowledged a PING.
+    pub(crate) async fn answers(&mut self) -> Result<(), h2::Error> {
+        match &mut self.ping {
+            Some(ping) => ping.ping(h2::Ping::opaque()).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// New streams may be opened on it.
+    pub(crate) async fn is_usable(&self) -> bool {
+        !self.driver.is_finished() && self.channel.send.clone().ready().await.is_ok()
+    }
+
+    /// Opens no more streams; the connection ends, with GOAWAY, when those that are open have.
+    pub(crate) fn retire(self) -> Driver {
+        self.driver
+    }
+
+    /// Closes the connection and waits until it is closed.
+    pub(crate) async fn close(self) {
+        self.retire().finish().await;
+    }
+}
+
+/// What a GOAWAY says, or the error that ended the connection.
+pub(crate) fn go_away(error: &h2::Error) -> String {
+    match error.reason() {
+        Some(reason) if error.is_go_away() && error.is_remote() => {
+            format!("the server closed the connection with GOAWAY {reason:?}: {error}")
+        }
+        Some(reason) => format!("the server's answer is not correct HTTP/2 ({reason:?}): {error}"),
+        None => format!("the connection broke: {error}"),
+    }
+}

@@ -1,0 +1,120 @@
+//! One HTTP/1.1 request of the run.
+
+use std::future::pending;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method};
+use shakedown_evidence::CallEnd;
+use tokio::time::{Instant, sleep_until};
+
+use super::connect;
+use super::grpc::Stay;
+use super::h1::{Ask, Bounds, exchange};
+
+/// Answers are drained, not kept.
+const DRAIN: Bounds = Bounds {
+    keep: 0,
+    read: 64 << 20,
+};
+
+/// Where a target leads: address and path. A relative one leads to the listener.
+pub(crate) fn resolve(target: &str, listener: &str) -> Result<(String, String), String> {
+    if target.starts_with("https://") {
+        return Err(format!(
+            "`{target}`: https is not spoken; give the service's address without TLS"
+        ));
+    }
+    let Some(rest) = target.strip_prefix("http://") else {
+        let slash = if target.starts_with('/') { "" } else { "/" };
+        return Ok((listener.to_owned(), format!("{slash}{target}")));
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.is_empty() {
+        return Err(format!("`{target}` has no host"));
+    }
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Ok((with_port(authority), format!("{slash}{path}")))
+}
+
+fn with_port(authority: &str) -> String {
+    let host_end = authority.rfind(']').unwrap_or(0);
+    if authority
+        .get(host_end..)
+        .is_some_and(|rest| rest.contains(':'))
+    {
+        authority.to_owned()
+    } else {
+        format!("{authority}:80")
+    }
+}
+
+/// What goes out for a method, a path and a body of JSON.
+pub(crate) fn request(
+    method: &str,
+    path: String,
+    body: &str,
+    mut headers: HeaderMap,
+) -> Result<Ask, String> {
+    let method = Method::from_bytes(method.as_bytes())
+        .map_err(|_| format!("`{method}` is not an HTTP method"))?;
+    if !body.is_empty() {
+        let json = HeaderValue::from_static("application/json");
+        headers.entry("content-type").or_insert(json);
+    }
+    Ok(Ask {
+        method,
+        path,
+        headers,
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    })
+}
+
+/// Sends one request on a connection of its own. `sent` runs when it goes out.
+pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce()) -> CallEnd {
+    let give_up = Instant::now() + stay.patience;
+    let stream = match connect::tcp(reach).await {
+        Ok(stream) => stream,
+        Err(why) => return CallEnd::Failed { why },
+    };
+    sent();
+    let leave = stay.cancel_after.map(|after| Instant::now() + after);
+    let left = async {
+        match leave {
+            Some(leave) => sleep_until(leave).await,
+            None => pending().await,
+        }
+    };
+    let mut got = None;
+    tokio::select! {
+        // An answer that is there counts, even if it is time to go.
+        biased;
+        answer = exchange(stream, reach, ask, DRAIN, &mut got) => match answer {
+            Ok(answer) if answer.more => CallEnd::Failed {
+                why: format!("answered {}, longer than {} MiB; we left it", answer.status, DRAIN.read >> 20),
+            },
+            Ok(answer) => CallEnd::Http { status: answer.status.as_u16() },
+            Err(failure) => CallEnd::Failed { why: failure.to_string() },
+        },
+        () = left => CallEnd::Left,
+        () = sleep_until(give_up) => CallEnd::TimedOut,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_leads_to_the_listener_or_to_its_own_host() {
+        let check = |target| resolve(target, "127.0.0.1:8080").expect("a target");
+        let to = |reach: &str, path: &str| (reach.to_owned(), path.to_owned());
+        assert_eq!(check("/x?y=1"), to("127.0.0.1:8080", "/x?y=1"));
+        assert_eq!(check("x"), to("127.0.0.1:8080", "/x"));
+        assert_eq!(check("http://shop.test/x"), to("shop.test:80", "/x"));
+        assert_eq!(check("http://[::1]:9/x"), to("[::1]:9", "/x"));
+        assert_eq!(check("http://[::1]?q"), to("[::1]:80", "/?q"));
+        assert!(resolve("https://shop.test/", "x").is_err());
+        assert!(resolve("http:///x", "x").is_err());
+    }
+}

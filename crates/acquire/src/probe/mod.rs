@@ -1,0 +1,44 @@
+//! Asking a service from outside: what it speaks, its profiles, and the requests of the run.
+//!
+//! | question | file |
+//! |---|---|
+//! | what does this listener speak? | [`identify`] |
+//! | is it ready? | [`ask_ready`] |
+//! | where do processor time, memory and goroutines go? | [`profile`], [`snapshot`] |
+//! | what does it do with our requests? | [`Caller`] |
+//! | which gRPC services and messages has it? | [`Reflection`], [`Schema`] |
+//!
+//! Every answer has a deadline and a bound, and becomes an event, if only a failure that says what
+//! came instead and what to do. Credential headers are sent and never recorded. Nothing here
+//! speaks TLS, retries a request or follows a redirect.
+
+mod calls;
+mod connect;
+mod connections;
+mod greeting;
+mod grpc;
+mod h1;
+mod http;
+mod identify;
+mod message;
+mod pprof;
+mod pprof_listing;
+mod ready;
+mod reflect;
+mod reflect_proto;
+mod schema;
+mod schemas;
+mod settings;
+mod traceparent;
+
+pub use calls::Caller;
+pub use identify::identify;
+pub use pprof::{profile, snapshot};
+pub use ready::ask_ready;
+pub use reflect::{ReflectError, Reflection, Version};
+pub use schema::{Schema, SchemaError};
+pub use settings::{Headers, ProbeSettings};
+pub use traceparent::TraceParent;
+
+/// How we name ourselves, so that our requests can be told apart in the service's logs.
+pub(crate) const AGENT: &str = concat!("shakedown/", env!("CARGO_PKG_VERSION"));

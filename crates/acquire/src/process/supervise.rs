@@ -1,0 +1,127 @@
+//! The task behind a [`Service`](super::Service): it hears what the guardian reports, records the
+//! service's end, and takes the guardian's place if that was killed.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use shakedown_evidence::{Event, Exit};
+use tokio::io::{BufReader, Lines};
+use tokio::net::unix::OwnedReadHalf;
+use tokio::process::Child;
+use tokio::task::JoinHandle;
+
+use super::protocol::{COOKIE, Ended, KILL_TIME, Report};
+use super::tree::{self, Seen};
+use super::{Shared, next_report, reap};
+
+/// After the process has ended its pipes hold at most a few MB; only a daemon holds them open.
+const DRAIN: Duration = Duration::from_millis(500);
+/// How often the processes of a killed guardian are looked for.
+const SWEEP_AGAIN: Duration = Duration::from_millis(10);
+
+/// Runs until the guardian has ended and the service's log is read to its end.
+pub(super) async fn supervise(
+    shared: Arc<Shared>,
+    mut guardian: Child,
+    mut reports: Lines<BufReader<OwnedReadHalf>>,
+    mut pipes: Vec<JoinHandle<()>>,
+) {
+    let mut left = None;
+    while let Some(report) = next_report(&mut reports).await {
+        match report {
+            Report::Exited(ended) => ended_with(&shared, ended, &mut pipes).await,
+            Report::Gone(pids) => left = Some(pids),
+            Report::Started(_) | Report::Failed(_) => {}
+        }
+    }
+    // Once it is waited for, its id may be given to another process.
+    let pid = shared.guardian.swap(0, Ordering::AcqRel);
+    reap(&mut guardian).await;
+    let left = match left {
+        Some(left) => left,
+        None => replace_guardian(&shared, pid).await,
+    };
+    let unheard = shared.exit.borrow().is_none();
+    if unheard && left.is_empty() {
+        // The parent-death signal, or our own.
+        ended_with(&shared, Ended::Signal(Signal::KILL.as_raw()), &mut pipes).await;
+    }
+    drain(&mut pipes).await;
+    pipes.iter().for_each(JoinHandle::abort);
+    if !left.is_empty() {
+        shared.recorder.trouble(format!(
+            "processes {left:?} of the service could not be ended (another user's, or stuck in the kernel); end them by hand"
+        ));
+    }
+}
+
+/// Records the end, after the last lines.
+async fn ended_with(shared: &Shared, ended: Ended, pipes: &mut Vec<JoinHandle<()>>) {
+    let at = shared.recorder.now();
+    let (code, signal) = match ended {
+        Ended::Code(code) => (Some(code), None),
+        Ended::Signal(signal) => (None, Some(signal)),
+    };
+    let exit = Exit {
+        at,
+        role: shared.role.clone(),
+        code,
+        signal,
+        expected: shared.expected.load(Ordering::Acquire),
+    };
+    drain(pipes).await;
+    shared.recorder.record(Event::Exit(exit.clone()));
+    shared.exit.send_replace(Some(exit));
+}
+
+/// Waits for the pipes to end, not for long; those that have are taken out.
+async fn drain(pipes: &mut Vec<JoinHandle<()>>) {
+    let all = async {
+        while let Some(pipe) = pipes.last_mut() {
+            // A reader that panicked has ended as well.
+            let _ = pipe.await;
+            pipes.pop();
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, all).await;
+}
+
+/// The guardian was killed: says so and ends what it left. Answers with what cannot be ended.
+async fn replace_guardian(shared: &Arc<Shared>, guardian: u32) -> Vec<u32> {
+    shared.recorder.trouble(
+        "the guardian process was killed from outside, and the service with it; the run ends here",
+    );
+    let cookie = format!("{COOKIE}={}", shared.cookie);
+    let swept = tokio::task::spawn_blocking(move || sweep(guardian, &cookie));
+    swept.await.unwrap_or_default()
+}
+
+/// Kills what bears the guardian's session or cookie until nothing does, or for [`KILL_TIME`].
+fn sweep(guardian: u32, cookie: &str) -> Vec<u32> {
+    let until = Instant::now() + KILL_TIME;
+    loop {
+        let left: Vec<Seen> = tree::all()
+            .into_iter()
+            .filter(|process| !process.zombie && process.pid != std::process::id())
+            .filter(|process| process.session == guardian || bears(process.pid, cookie))
+            .collect();
+        for process in &left {
+            // It may have ended just now; what cannot be killed is reported in the end.
+            let _ = process.signal(Signal::KILL);
+        }
+        if left.is_empty() || Instant::now() >= until {
+            return left.iter().map(|process| process.pid).collect();
+        }
+        std::thread::sleep(SWEEP_AGAIN);
+    }
+}
+
+/// Looks for one variable; nothing else of a stranger's environment is kept.
+fn bears(pid: u32, cookie: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|variable| variable == cookie.as_bytes())
+}

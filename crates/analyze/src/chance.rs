@@ -1,0 +1,209 @@
+//! Is it inside our requests, or does it merely happen at the same time?
+//!
+//! What a background loop does falls into our requests as often as they cover the run. What
+//! belongs to a request falls into one every time. The binomial tail says how likely the first
+//! would look like the second.
+
+use std::time::Duration;
+
+use shakedown_evidence::{At, CallEnd, Evidence};
+
+/// Below this the coincidence is ruled out: with a thousand templates in a log, one in a thousand
+/// runs would be wrong at 1e-6.
+pub(crate) const P_MAX: f64 = 1e-6;
+/// Fewer occurrences inside requests are never enough.
+pub(crate) const INSIDE_MIN: usize = 5;
+/// Occurrences closer together than this count as one: a job that writes a hundred lines at once
+/// is one coincidence, not a hundred.
+const EPISODE: Duration = Duration::from_millis(40);
+/// The end of a request is known to us later than to the service, and a line takes a moment to
+/// reach us through its pipe.
+const LAG: Duration = Duration::from_millis(3);
+
+/// The times during which at least one of our requests was under way.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    spans: Vec<(At, At)>,
+    from: At,
+    until: At,
+}
+
+/// How often something happened, and how often inside requests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Coincidence {
+    pub inside: usize,
+    pub total: usize,
+    pub covered: f64,
+    pub p: f64,
+}
+
+impl Coincidence {
+    pub(crate) fn is_ruled_out(&self) -> bool {
+        self.inside >= INSIDE_MIN && self.p < P_MAX
+    }
+}
+
+impl Windows {
+    /// From the first request to the last moment before the service was told to stop.
+    pub(crate) fn of(seen: &Evidence) -> Self {
+        let mut spans: Vec<(At, At)> = seen
+            .calls
+            .iter()
+            .filter_map(|call| {
+                let ended = call.ended.as_ref()?;
+                // A handler whose caller has left goes on for an unknown time.
+                let tail = if matches!(ended.end, CallEnd::Left | CallEnd::Reset { .. }) {
+                    Duration::from_millis(50)
+                } else {
+                    LAG
+                };
+                Some((call.sent.at, ended.at + tail))
+            })
+            .collect();
+        spans.sort_unstable();
+        let mut merged: Vec<(At, At)> = Vec::new();
+        for (from, until) in spans {
+            match merged.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(until),
+                _ => merged.push((from, until)),
+            }
+        }
+        let from = merged.first().map_or(At::default(), |first| first.0);
+        let until = seen.stops.first().map_or(seen.last, |stop| stop.at);
+        Self {
+            spans: merged,
+            from,
+            until,
+        }
+    }
+
+    /// A moment between the first request and the stop.
+    pub(crate) fn in_run(&self, at: At) -> bool {
+        at >= self.from && at <= self.until
+    }
+
+    pub(crate) fn contains(&self, at: At) -> bool {
+        let after = self.spans.partition_point(|(from, _)| *from <= at);
+        after > 0 && at <= self.spans[after - 1].1
+    }
+
+    fn covered(&self) -> f64 {
+        let inside: Duration = self
+            .spans
+            .iter()
+            .map(|(from, until)| *until.min(&self.until) - *from)
+            .sum();
+        let all = self.until - self.from;
+        if all.is_zero() {
+            1.0
+        } else {
+            (inside.as_secs_f64() / all.as_secs_f64()).min(1.0)
+        }
+    }
+
+    /// Judges moments, which must be in order.
+    pub(crate) fn judge(&self, moments: impl IntoIterator<Item = At>) -> Coincidence {
+        let (mut inside, mut total, mut last) = (0, 0, None::<(At, bool)>);
+        for at in moments {
+            if !self.in_run(at) {
+                continue;
+            }
+            let within = self.contains(at);
+            // One episode inside a request and one outside it stay two.
+            if last.is_some_and(|(before, was)| at - before < EPISODE && was == within) {
+                last = Some((at, within));
+                continue;
+            }
+            last = Some((at, within));
+            total += 1;
+            inside += usize::from(within);
+        }
+        let covered = self.covered();
+        Coincidence {
+            inside,
+            total,
+            covered,
+            p: tail(total, inside, covered),
+        }
+    }
+}
+
+/// Probability of at least `hits` of `trials`, each with probability `p`.
+fn tail(trials: usize, hits: usize, p: f64) -> f64 {
+    if hits == 0 {
+        return 1.0;
+    }
+    if p >= 1.0 {
+        return 1.0;
+    }
+    if p <= 0.0 {
+        return 0.0;
+    }
+    // Terms by recurrence in logarithms: nothing overflows, and the small ones are exact enough.
+    let (log_p, log_q) = (p.ln(), (1.0 - p).ln());
+    let mut log_choose = 0.0;
+    let mut sum = 0.0;
+    for k in 0..=trials {
+        if k > 0 {
+            log_choose += real(trials - k + 1).ln() - real(k).ln();
+        }
+        if k >= hits {
+            sum += (log_choose + real(k) * log_p + real(trials - k) * log_q).exp();
+        }
+    }
+    sum.min(1.0)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of lines and spans stay far below 2^53"
+)]
+const fn real(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(spans: &[(u64, u64)], until: u64) -> Windows {
+        let ms = |at: u64| At(at * 1000);
+        Windows {
+            spans: spans.iter().map(|(a, b)| (ms(*a), ms(*b))).collect(),
+            from: ms(spans[0].0),
+            until: ms(until),
+        }
+    }
+
+    #[test]
+    fn the_tail_is_the_textbook_one() {
+        assert!((tail(10, 5, 0.5) - 0.623_046_875).abs() < 1e-12);
+        assert!((tail(3, 3, 0.1) - 0.001).abs() < 1e-12);
+        assert!((tail(100, 0, 0.3) - 1.0).abs() < 1e-12);
+        assert!(tail(400, 400, 0.4) > 0.0);
+    }
+
+    #[test]
+    fn what_happens_in_every_request_and_never_outside_is_no_coincidence() {
+        let spans: Vec<(u64, u64)> = (0..30).map(|n| (n * 1000, n * 1000 + 400)).collect();
+        let of = windows(&spans, 30_000);
+        let found = of.judge((0..30).map(|n| At(n * 1_000_000 + 200_000)));
+        assert!(found.is_ruled_out(), "{found:?}");
+    }
+
+    #[test]
+    fn a_loop_that_runs_all_the_time_is_a_coincidence() {
+        let spans: Vec<(u64, u64)> = (0..30).map(|n| (n * 1000, n * 1000 + 400)).collect();
+        let of = windows(&spans, 30_000);
+        let found = of.judge((0..100).map(|n| At(n * 300_000)));
+        assert!(!found.is_ruled_out(), "{found:?}");
+    }
+
+    #[test]
+    fn one_burst_is_one_coincidence() {
+        let of = windows(&[(0, 400)], 10_000);
+        let found = of.judge((0..1000).map(|n| At(100_000 + n)));
+        assert_eq!((found.inside, found.total), (1, 1));
+        assert!(!found.is_ruled_out());
+    }
+}

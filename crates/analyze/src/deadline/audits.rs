@@ -1,0 +1,265 @@
+//! What the audits of one kind showed, request by request. Both rules of the item read it.
+
+use std::time::Duration;
+
+use shakedown_evidence::caught::{self, CALLS, Catch, FASTEST, Moment as Instant, catch};
+use shakedown_evidence::{
+    At, Call, CallEnd, Evidence, Purpose, RequestKind, Snapshot, Stack, handler,
+};
+use shakedown_findings::{Exhibit, Location, Moment};
+
+use crate::exhibits;
+
+/// What the audit of one request came to.
+pub(crate) enum Audit<'a> {
+    /// Handlers were caught and went away in time.
+    Clean { calls: usize, slowest: Duration },
+    /// Handlers went on.
+    Late(Late<'a>),
+    /// Nothing was tested.
+    NotExercised { why: String, to_prove: String },
+    /// It could not be looked at, or what was seen does not decide.
+    Unclear { why: String, to_prove: String },
+}
+
+/// Handlers that went on after their caller's interest had ended.
+pub(crate) struct Late<'a> {
+    pub calls: usize,
+    pub late: usize,
+    pub longest: Duration,
+    pub moment: Instant,
+    pub stack: Option<&'a Stack>,
+    pub example: &'a Call,
+    pub catch: Catch,
+}
+
+/// Why no audit of any request can be judged.
+pub(crate) fn blocked(seen: &Evidence) -> Option<(String, String)> {
+    if seen.pprof.is_empty() {
+        return Some((
+            "no goroutine profile: no pprof endpoint was found".into(),
+            "mount pprof on a private listener: shakedown explain pprof-missing".into(),
+        ));
+    }
+    None
+}
+
+/// Judges the audit of one request.
+pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<'_> {
+    let subject = seen
+        .request(request)
+        .map(shakedown_evidence::Request::subject)
+        .unwrap_or_default();
+    let not_exercised = |why: String, to_prove: String| Audit::NotExercised { why, to_prove };
+    if seen.reach_of(request).is_none() {
+        return Audit::Unclear {
+            why: format!("{subject}: no listener answered it"),
+            to_prove: format!("{subject}: check the request's name, path and data"),
+        };
+    }
+    if seen
+        .request(request)
+        .is_some_and(|request| !request.repeat_safe)
+    {
+        return not_exercised(
+            format!("{subject}: may not be repeated"),
+            format!("repeat-safe = true for {subject} in shakedown.toml"),
+        );
+    }
+    let Some((shortest, _)) = seen.usual_duration(request) else {
+        let end = seen
+            .calls_for(request, Purpose::Traffic)
+            .last()
+            .and_then(Call::end);
+        return not_exercised(
+            format!(
+                "{subject}: no successful call{}",
+                end.map(said).unwrap_or_default()
+            ),
+            format!("data that {subject} accepts: --data '{{…}}'"),
+        );
+    };
+    let Some(moment) = caught::moment(shortest) else {
+        return not_exercised(
+            format!(
+                "{subject}: takes {} ms, too fast to be caught (under {} ms)",
+                shortest.as_millis(),
+                FASTEST.as_millis()
+            ),
+            format!(
+                "a request to {subject} that takes longer, such as a slow dependency or more data"
+            ),
+        );
+    };
+    let calls: Vec<&Call> = seen.calls_for(request, purpose).collect();
+    let next = calls
+        .iter()
+        .skip(1)
+        .map(|call| call.sent.at)
+        .chain([At::MAX]);
+    let catches: Vec<(&Call, Catch)> = calls
+        .iter()
+        .zip(next)
+        .filter_map(|(call, next)| Some((*call, catch(seen, call, next)?)))
+        .collect();
+    let late: Vec<&(&Call, Catch)> = catches
+        .iter()
+        .filter(|(_, catch)| catch.overran() > moment.slack)
+        .collect();
+    let gone: Vec<Duration> = catches
+        .iter()
+        .filter_map(|(_, catch)| Some(catch.gone? - catch.due))
+        .collect();
+    let clean = catches
+        .iter()
+        .filter(|(_, catch)| catch.gone.is_some() && catch.overran() <= moment.slack)
+        .count();
+    if late.len() >= 3 && late.len() * 2 > catches.len() {
+        let (example, worst) = late
+            .iter()
+            .max_by_key(|(_, catch)| catch.overran())
+            .copied()
+            .copied()
+            .unwrap_or(catches[0]);
+        return Audit::Late(Late {
+            calls: catches.len(),
+            late: late.len(),
+            longest: worst.overran(),
+            moment,
+            stack: stack_at(seen, example, &worst),
+            example,
+            catch: worst,
+        });
+    }
+    // On a busy machine a handler may be late once; one call in five is not a habit.
+    if clean >= CALLS && late.len() * 5 <= catches.len() {
+        let mut gone = gone;
+        gone.sort_unstable();
+        let slowest = gone
+            .get(gone.len().saturating_sub(1 + late.len()))
+            .copied()
+            .unwrap_or_default();
+        return Audit::Clean {
+            calls: catches.len(),
+            slowest,
+        };
+    }
+    if late.is_empty() {
+        return not_exercised(
+            format!(
+                "{subject}: {} of {} calls were caught running at the moment, {CALLS} are needed",
+                catches.len(),
+                calls.len()
+            ),
+            format!("a request to {subject} that reliably takes longer"),
+        );
+    }
+    Audit::Unclear {
+        why: format!(
+            "{subject}: the handler was late in {} of {} calls; a busy machine and a handler that sometimes goes on look the same",
+            late.len(),
+            catches.len()
+        ),
+        to_prove: "run again on a machine that is less busy".into(),
+    }
+}
+
+fn said(end: &CallEnd) -> String {
+    match end {
+        CallEnd::Status { code, message } => format!(" (gRPC status {code}: {message})"),
+        CallEnd::Http { status } => format!(" (HTTP {status})"),
+        CallEnd::Reset { reason } => format!(" (stream reset: {reason})"),
+        CallEnd::TimedOut => " (no answer)".into(),
+        CallEnd::Failed { why } => format!(" ({why})"),
+        CallEnd::Left => String::new(),
+    }
+}
+
+/// The handler's stack when it was last surely there.
+fn stack_at<'a>(seen: &'a Evidence, call: &Call, catch: &Catch) -> Option<&'a Stack> {
+    let request: &'a RequestKind = &seen.request(call.sent.request)?.kind;
+    let of = |snapshot: &'a Snapshot| {
+        handler::groups(seen, snapshot, request)
+            .next()
+            .map(|(_, stack)| stack)
+    };
+    let last = seen
+        .snapshots
+        .iter()
+        .find(|snapshot| Some(snapshot.at) == catch.last_seen && !snapshot.groups.is_empty());
+    last.and_then(of)
+}
+
+impl Late<'_> {
+    /// Where the handler stands in the service's own code.
+    pub(crate) fn place(&self, seen: &Evidence) -> Option<Location> {
+        exhibits::own_place(seen, self.stack?).map(exhibits::location)
+    }
+
+    /// What it is doing there.
+    pub(crate) fn doing(&self) -> String {
+        self.stack
+            .map_or_else(|| "its handler".into(), exhibits::doing)
+    }
+
+    /// Source, stack and the course of one call.
+    pub(crate) fn exhibits(&self, seen: &Evidence) -> Vec<Exhibit> {
+        let place = self.place(seen);
+        let mut exhibits: Vec<Exhibit> =
+            exhibits::source(seen, place.as_ref()).into_iter().collect();
+        exhibits.push(self.timeline());
+        exhibits.extend(
+            self.stack
+                .map(|stack| exhibits::stack("the handler after its caller had gone", stack)),
+        );
+        exhibits
+    }
+
+    fn timeline(&self) -> Exhibit {
+        let since =
+            |at: At| u64::try_from((at - self.example.sent.at).as_micros()).unwrap_or(u64::MAX);
+        let mut moments = vec![Moment {
+            at_us: 0,
+            what: "sent".into(),
+        }];
+        let deadline = self.example.sent.deadline_ms.is_some();
+        moments.push(Moment {
+            at_us: since(self.catch.due),
+            what: if deadline {
+                "deadline"
+            } else {
+                "the caller left"
+            }
+            .into(),
+        });
+        if let (true, Some(ended)) = (deadline, &self.example.ended) {
+            moments.push(Moment {
+                at_us: since(ended.at),
+                what: format!("the caller saw{}", saw(&ended.end)),
+            });
+        }
+        moments.extend(self.catch.last_seen.map(|at| Moment {
+            at_us: since(at),
+            what: "handler still running".into(),
+        }));
+        moments.extend(self.catch.gone.map(|at| Moment {
+            at_us: since(at),
+            what: "handler gone".into(),
+        }));
+        moments.sort_by_key(|moment| moment.at_us);
+        Exhibit::Timeline {
+            title: "one of the calls".into(),
+            moments,
+        }
+    }
+}
+
+fn saw(end: &CallEnd) -> String {
+    match end {
+        CallEnd::Reset { reason } => {
+            format!(" RST_STREAM({reason}): the server reset the stream while the handler ran on")
+        }
+        CallEnd::TimedOut => " nothing".into(),
+        other => said(other),
+    }
+}

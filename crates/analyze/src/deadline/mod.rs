@@ -1,0 +1,5 @@
+//! Rules of the item deadline.
+
+mod audits;
+pub(crate) mod cancel_ignored;
+pub(crate) mod deadline_ignored;

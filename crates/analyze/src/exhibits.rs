@@ -1,0 +1,108 @@
+//! Evidence in the form that reports show, and places in the source.
+
+use shakedown_evidence::{Evidence, Frame, SourceExcerpt, Stack, handler};
+use shakedown_findings::{Exhibit, Location, SourceLine};
+
+/// The place of a frame.
+pub(crate) fn location(frame: &Frame) -> Location {
+    Location {
+        function: Some(frame.function.clone()),
+        file: (!frame.file.is_empty()).then(|| frame.file.clone()),
+        line: (frame.line > 0).then_some(frame.line),
+    }
+}
+
+/// Where a stack stands in the service's own code: the leaf-most frame of it.
+pub(crate) fn own_place<'a>(seen: &'a Evidence, stack: &'a Stack) -> Option<&'a Frame> {
+    handler::own_frames(stack, seen.build.as_ref()).next()
+}
+
+/// A stack with its frames, leaf first; the runtime's own are left out at the leaf.
+pub(crate) fn stack(title: &str, of: &Stack) -> Exhibit {
+    let interesting = of.frames.iter().skip_while(|frame| {
+        handler::package_of(&frame.function) == "runtime" && of.frames.len() > 1
+    });
+    let mut frames: Vec<String> = interesting.take(12).map(line).collect();
+    if let Some(created_by) = &of.created_by {
+        frames.push(format!("created by {}", line(created_by)));
+    }
+    Exhibit::Stack {
+        title: title.into(),
+        frames,
+    }
+}
+
+fn line(frame: &Frame) -> String {
+    format!("{} {}:{}", frame.function, base(&frame.file), frame.line)
+}
+
+/// `search.go` of `/build/internal/search.go`.
+pub(crate) fn base(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
+}
+
+/// The frozen excerpt around a place, if the run found the source.
+pub(crate) fn source(seen: &Evidence, place: Option<&Location>) -> Option<Exhibit> {
+    let place = place?;
+    let (file, line) = (place.file.as_deref()?, place.line?);
+    let of = seen
+        .sources
+        .iter()
+        .find(|excerpt| excerpt.file == file && excerpt.line == line)?;
+    Some(excerpt(of))
+}
+
+fn excerpt(of: &SourceExcerpt) -> Exhibit {
+    let numbered = of.lines.iter().zip(of.first..);
+    let lines = numbered
+        .map(|(text, number)| SourceLine {
+            number,
+            text: text.clone(),
+        })
+        .collect();
+    Exhibit::Source {
+        file: of.file.clone(),
+        line: of.line,
+        lines,
+    }
+}
+
+/// What a goroutine is doing, in words: the blocking call at its leaf.
+pub(crate) fn doing(stack: &Stack) -> String {
+    if let Some(state) = &stack.state {
+        return state.clone();
+    }
+    let leaf = |frame: &&Frame| {
+        let function = frame.function.as_str();
+        !function.starts_with("runtime.gopark") && !function.starts_with("runtime.goparkunlock")
+    };
+    let Some(frame) = stack.frames.iter().find(leaf) else {
+        return "running".into();
+    };
+    match frame.function.as_str() {
+        "runtime.selectgo" => "select".into(),
+        "runtime.chansend" | "runtime.chansend1" => "chan send".into(),
+        "runtime.chanrecv" | "runtime.chanrecv1" | "runtime.chanrecv2" => "chan receive".into(),
+        "runtime.semacquire1"
+        | "sync.runtime_SemacquireMutex"
+        | "internal/sync.runtime_SemacquireMutex" => "a mutex".into(),
+        "time.Sleep" => "time.Sleep".into(),
+        other => short(other).to_owned(),
+    }
+}
+
+/// `orders.(*Server).Search` of `shop.test/internal/orders.(*Server).Search`.
+pub(crate) fn short(function: &str) -> &str {
+    function.rsplit('/').next().unwrap_or(function)
+}
+
+/// `Orders/Search` of `orders.v1.Orders/Search`; HTTP subjects stay as they are.
+pub(crate) fn short_subject(subject: &str) -> &str {
+    if subject.contains(' ') {
+        return subject;
+    }
+    let (service, _) = subject.split_once('/').unwrap_or((subject, ""));
+    service
+        .rfind('.')
+        .map_or(subject, |dot| &subject[dot + 1..])
+}

@@ -1,0 +1,365 @@
+//! LIF001: goroutines that requests leave behind.
+//!
+//! Exact proportionality to marked batches beats every other evidence, so it needs no excuse for
+//! library code or idle connections: pools saturate during the first batch, which is not counted,
+//! and connections of ours are closed before every count.
+
+use std::collections::BTreeMap;
+
+use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
+use shakedown_evidence::{Evidence, Frame, Purpose, Snapshot, Stack, handler};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, Point, RuleMeta, Severity};
+
+use crate::exhibits::{self, short};
+use crate::judgement::Found;
+use crate::target::repeat;
+use crate::{Judgement, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    meta: RuleMeta {
+        code: "LIF001",
+        name: "leak-per-request",
+        item: Item::Lifecycle,
+        severity: Severity::Error,
+        required: true,
+        page: include_str!("leak_per_request.md"),
+    },
+    judge,
+};
+
+/// Goroutines a request; less is not told from a pool that grows, more is no leak of one request
+/// (lifecycle notes, rule A).
+const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
+/// Of what was born in the batches, so much must still be there after the hold.
+const HELD_MIN: f64 = 0.9;
+/// Of the requests of the batches, so many must have been answered well.
+const OK_MIN: f64 = 0.8;
+
+fn judge(seen: &Evidence) -> Judgement {
+    let sent = seen
+        .calls
+        .iter()
+        .filter(|call| call.sent.purpose == Purpose::Batch)
+        .count();
+    let given = seen.run.requests.iter().any(|request| request.given);
+    if !given || sent == 0 {
+        return Judgement::not_exercised(
+            "no batch of requests was sent",
+            "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
+        );
+    }
+    if seen.pprof.is_empty() {
+        return Judgement::inconclusive(
+            "no goroutine profile: no pprof endpoint was found",
+            "mount pprof on a private listener: shakedown explain pprof-missing",
+        );
+    }
+    let Some(series) = Series::of(seen) else {
+        return Judgement::inconclusive(
+            "the goroutines could not be counted after every batch",
+            "run again; the log book says which count failed",
+        );
+    };
+    let ok = seen
+        .calls
+        .iter()
+        .filter(|call| call.sent.purpose == Purpose::Batch && call.is_ok())
+        .count();
+    if real(ok) < real(sent) * OK_MIN {
+        return Judgement::not_exercised(
+            format!("only {ok} of {sent} requests were answered well"),
+            "data that the requests accept: --data '{…}'",
+        );
+    }
+    let findings: Vec<Finding> = series
+        .leaks()
+        .into_iter()
+        .map(|leak| finding(seen, &series, leak))
+        .collect();
+    if !findings.is_empty() {
+        return Judgement::failed(findings);
+    }
+    let (first, last) = (series.totals[0], series.totals[series.totals.len() - 1]);
+    let counted = series.requests_counted;
+    if first == last {
+        Judgement::passed(format!(
+            "{counted} requests in {BATCHES} batches: {first} goroutines before and after"
+        ))
+    } else {
+        Judgement::passed(format!(
+            "{counted} requests in {BATCHES} batches: {first} goroutines before, {last} after"
+        ))
+    }
+}
+
+/// Goroutines with the same origin and the same place to wait.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    root: String,
+    created: Option<(String, u32)>,
+    blocked: Option<(String, u32)>,
+}
+
+impl Key {
+    fn of(stack: &Stack) -> Self {
+        let place = |frame: &Frame| (frame.function.clone(), frame.line);
+        let outside = |frame: &&Frame| {
+            let package = handler::package_of(&frame.function);
+            !matches!(package, "runtime" | "sync" | "time") && !package.starts_with("internal/")
+        };
+        Self {
+            root: stack
+                .root()
+                .map(|frame| frame.function.clone())
+                .unwrap_or_default(),
+            created: stack.created_by.as_ref().map(place),
+            blocked: stack.frames.iter().find(outside).map(place),
+        }
+    }
+}
+
+/// Counts after the warm-up, after each batch and after the hold.
+struct Series<'a> {
+    counts: BTreeMap<Key, (Vec<f64>, &'a Stack)>,
+    totals: Vec<u64>,
+    requests: Vec<f64>,
+    requests_counted: usize,
+    held: Vec<(Key, f64)>,
+}
+
+struct Leak<'a> {
+    counts: Vec<f64>,
+    slope: f64,
+    stack: &'a Stack,
+}
+
+impl<'a> Series<'a> {
+    fn of(seen: &'a Evidence) -> Option<Self> {
+        let labels: Vec<String> = std::iter::once(BASE.to_owned())
+            .chain((1..=BATCHES).map(after))
+            .collect();
+        let taken = |label: &str| {
+            seen.snapshots
+                .iter()
+                .find(|snapshot| snapshot.label == label && !snapshot.truncated)
+        };
+        let snapshots: Vec<&Snapshot> = labels.iter().filter_map(|label| taken(label)).collect();
+        if snapshots.len() != labels.len() {
+            return None;
+        }
+        let held = taken(HELD)?;
+        let mut counts: BTreeMap<Key, (Vec<f64>, &Stack)> = BTreeMap::new();
+        for (position, snapshot) in snapshots.iter().enumerate() {
+            for (key, count, stack) in groups(seen, snapshot) {
+                let (row, _) = counts
+                    .entry(key)
+                    .or_insert_with(|| (vec![0.0; snapshots.len()], stack));
+                row[position] += count;
+            }
+        }
+        let base = snapshots[0].at;
+        let batch = |call: &&shakedown_evidence::Call| call.sent.purpose == Purpose::Batch;
+        let requests = |until| {
+            real(
+                seen.calls
+                    .iter()
+                    .filter(batch)
+                    .filter(|call| call.sent.at >= base && call.sent.at <= until)
+                    .count(),
+            )
+        };
+        Some(Self {
+            counts,
+            totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
+            requests: snapshots
+                .iter()
+                .map(|snapshot| requests(snapshot.at))
+                .collect(),
+            requests_counted: seen
+                .calls
+                .iter()
+                .filter(batch)
+                .filter(|call| call.sent.at >= base)
+                .count(),
+            held: groups(seen, held)
+                .map(|(key, count, _)| (key, count))
+                .collect(),
+        })
+    }
+
+    /// Keys whose count grows in proportion to the requests, and stays.
+    fn leaks(&self) -> Vec<Leak<'a>> {
+        let grows = |(key, (counts, stack)): (&Key, &(Vec<f64>, &'a Stack))| {
+            let slope = proportional(&self.requests, counts)?;
+            let rise = counts[counts.len() - 1] - counts[0];
+            let held: f64 = self
+                .held
+                .iter()
+                .filter(|(held, _)| held == key)
+                .map(|(_, count)| count)
+                .sum();
+            let stays = held - counts[0] >= rise * HELD_MIN;
+            (SLOPE.contains(&slope) && stays).then(|| Leak {
+                counts: counts.clone(),
+                slope,
+                stack: *stack,
+            })
+        };
+        self.counts.iter().filter_map(grows).collect()
+    }
+}
+
+fn groups<'a>(
+    seen: &'a Evidence,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = (Key, f64, &'a Stack)> {
+    snapshot.groups.iter().filter_map(|group| {
+        let stack = seen.stacks.get(group.stack)?;
+        let ours = stack.any(|function| function.starts_with("net/http/pprof."));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "goroutine counts stay far below 2^53"
+        )]
+        let count = group.count as f64;
+        (!ours).then(|| (Key::of(stack), count, stack))
+    })
+}
+
+/// The slope of counts over requests, if a straight line fits: every step rises, and no point is
+/// further from it than one goroutine or 5 % of the rise.
+fn proportional(requests: &[f64], counts: &[f64]) -> Option<f64> {
+    let steps = counts.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    let falls = counts.windows(2).any(|pair| pair[1] < pair[0]);
+    if steps < 3 || falls {
+        return None;
+    }
+    let n = real(counts.len());
+    let mean_x = requests.iter().sum::<f64>() / n;
+    let mean_y = counts.iter().sum::<f64>() / n;
+    let covariance: f64 = requests
+        .iter()
+        .zip(counts)
+        .map(|(x, y)| (x - mean_x) * (y - mean_y))
+        .sum();
+    let variance: f64 = requests.iter().map(|x| (x - mean_x).powi(2)).sum();
+    if variance <= 0.0 {
+        return None;
+    }
+    let slope = covariance / variance;
+    let residual = requests
+        .iter()
+        .zip(counts)
+        .map(|(x, y)| (y - mean_y - slope * (x - mean_x)).abs())
+        .fold(0.0, f64::max);
+    let rise = counts[counts.len() - 1] - counts[0];
+    (residual <= (rise * 0.05).max(1.0)).then_some(slope)
+}
+
+fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
+    let frame = exhibits::own_place(seen, leak.stack)
+        .or(leak.stack.created_by.as_ref())
+        .or_else(|| leak.stack.root());
+    let place = frame.map(exhibits::location);
+    let root = leak
+        .stack
+        .root()
+        .map_or("a goroutine", |frame| short(&frame.function));
+    let labels = std::iter::once("base".to_owned())
+        .chain((1..=BATCHES).map(|batch| format!("batch {batch}")));
+    let points = labels
+        .zip(&leak.counts)
+        .map(|(label, value)| Point {
+            label,
+            value: *value,
+        })
+        .collect();
+    let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
+    exhibits.push(Exhibit::Series {
+        title: format!("goroutines in {root}"),
+        points,
+    });
+    exhibits.push(exhibits::stack("one of them", leak.stack));
+    let doing = exhibits::doing(leak.stack);
+    let created = leak.stack.created_by.as_ref().map(|frame| {
+        format!(
+            ", started by {} at {}:{}",
+            short(&frame.function),
+            exhibits::base(&frame.file),
+            frame.line
+        )
+    });
+    Found {
+        certainty: Certainty::Proven,
+        subject: format!("{root} [{doing}]"),
+        message: format!(
+            "{:.0} goroutines were left behind by {} requests ({:.2} a request): {root}, blocked in {doing}{}.",
+            leak.counts[leak.counts.len() - 1] - leak.counts[0],
+            series.requests_counted,
+            leak.slope,
+            created.unwrap_or_default()
+        ),
+        location: place,
+        exhibits,
+        fix: fix(&doing).into(),
+        repeat: repeat(seen, RULE.meta.name, None),
+    }
+    .by(&RULE.meta)
+}
+
+/// What usually mends a goroutine in this state.
+fn fix(doing: &str) -> &'static str {
+    if doing.contains("send") {
+        "give the channel room for every sender (make(chan T, n)), or select on the send and ctx.Done()"
+    } else if doing.contains("receive") {
+        "close the channel when the sender returns on every path, or select on the receive and ctx.Done()"
+    } else if doing.contains("select") {
+        "pass the request's ctx and select on ctx.Done() too; call cancel on every path"
+    } else if doing.contains("mutex") || doing.contains("Mutex") || doing.contains("semacquire") {
+        "two goroutines wait for each other's lock, or one never unlocks: defer mu.Unlock() and one order of locks"
+    } else if doing.contains("WaitGroup") {
+        "call Done on every path of what the group waits for: defer wg.Done()"
+    } else if doing.contains("IO wait") {
+        "close what the goroutine reads from: resp.Body.Close(), conn.Close(), watcher.Close()"
+    } else {
+        "give the goroutine an end: ctx.Done(), a closed channel, or a bound on its loop"
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of requests stay far below 2^53"
+)]
+const fn real(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUESTS: [f64; 5] = [0.0, 30.0, 60.0, 90.0, 120.0];
+
+    #[test]
+    fn one_goroutine_a_request_is_proportional() {
+        let slope = proportional(&REQUESTS, &[0.0, 30.0, 60.0, 90.0, 120.0]).expect("a line");
+        assert!((slope - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_pool_that_saturates_is_not() {
+        assert_eq!(proportional(&REQUESTS, &[4.0, 8.0, 10.0, 10.0, 10.0]), None);
+    }
+
+    #[test]
+    fn a_count_that_falls_once_is_not() {
+        assert_eq!(
+            proportional(&REQUESTS, &[0.0, 30.0, 25.0, 60.0, 90.0]),
+            None
+        );
+    }
+
+    #[test]
+    fn a_count_that_stays_is_not() {
+        assert_eq!(proportional(&REQUESTS, &[8.0; 5]), None);
+    }
+}

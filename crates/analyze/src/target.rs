@@ -1,0 +1,107 @@
+//! What was checked, for the head of the report.
+
+use shakedown_evidence::{Evidence, Listener, Speaks};
+use shakedown_findings::TargetRow;
+
+/// Libraries that decide how the four items behave.
+const LIBRARIES: &[(&str, &str)] = &[
+    ("google.golang.org/grpc", "grpc-go"),
+    ("go.opentelemetry.io/otel", "otel"),
+    ("go.uber.org/zap", "zap"),
+    ("github.com/rs/zerolog", "zerolog"),
+    ("github.com/sirupsen/logrus", "logrus"),
+];
+
+/// Puts the facts of the target together.
+#[must_use]
+pub fn target(seen: &Evidence) -> TargetRow {
+    let build = seen.build.as_ref();
+    let version = |(path, name): &(&str, &str)| {
+        let version = build?.module(path)?;
+        Some(format!("{name} {}", version.trim_start_matches('v')))
+    };
+    let main = build.and_then(|build| build.main.as_ref());
+    let dirty = build.and_then(|build| build.modified) == Some(true);
+    TargetRow {
+        name: seen.run.name.clone(),
+        command: seen.run.command.clone(),
+        pid: seen.target_pid(),
+        go: build.and_then(|build| build.go.clone()),
+        module: main.map(|main| {
+            format!("{} {}", main.path, main.version)
+                .trim_end()
+                .to_owned()
+        }),
+        revision: build
+            .and_then(|build| build.revision.clone())
+            .map(|revision| {
+                if dirty {
+                    format!("{revision}+dirty")
+                } else {
+                    revision
+                }
+            }),
+        libraries: LIBRARIES.iter().filter_map(version).collect(),
+        listeners: seen
+            .listeners
+            .iter()
+            .map(|listener| describe(seen, listener))
+            .collect(),
+    }
+}
+
+/// `127.0.0.1:7000 grpc`.
+fn describe(seen: &Evidence, listener: &Listener) -> String {
+    let speaks = seen
+        .facts_of(&listener.reach)
+        .map_or(&[][..], |facts| &facts.speaks);
+    let has = |what| speaks.contains(&what);
+    let mut words = Vec::new();
+    if has(Speaks::Grpc) {
+        words.push("grpc");
+    } else if has(Speaks::Http1) && !has(Speaks::Pprof) || serves_requests(seen, &listener.reach) {
+        words.push("http");
+    } else if has(Speaks::H2c) {
+        words.push("h2c");
+    }
+    if has(Speaks::Tls) {
+        words.push("tls");
+    }
+    if has(Speaks::Pprof) {
+        words.push("pprof");
+    }
+    if has(Speaks::Prometheus) {
+        words.push("metrics");
+    }
+    if words.is_empty() {
+        words.push("?");
+    }
+    format!("{} {}", listener.bound, words.join("+"))
+}
+
+/// Requests that were given are served there.
+pub(crate) fn serves_requests(seen: &Evidence, reach: &str) -> bool {
+    let given = |request: &usize| seen.request(*request).is_some_and(|request| request.given);
+    let mut located = (0..seen.run.requests.len()).filter(given);
+    located.any(|request| seen.reach_of(request) == Some(reach))
+}
+
+/// The command that shows one rule's finding again.
+pub(crate) fn repeat(seen: &Evidence, rule: &str, request: Option<usize>) -> String {
+    let mut words = vec![format!("shakedown check --only {rule}")];
+    let given = seen
+        .run
+        .requests
+        .iter()
+        .enumerate()
+        .filter(|(_, request)| request.given);
+    words.extend(
+        given
+            .filter(|(position, _)| request.is_none_or(|wanted| wanted == *position))
+            .map(|(_, request)| request.flags()),
+    );
+    if !seen.run.command.is_empty() {
+        words.push(format!("-- {}", seen.run.command.join(" ")));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,255 @@
+//! TRC001: log lines that a request wrote and that do not name its trace.
+//!
+//! A line belongs to requests if its template falls inside them far more often than chance allows.
+//! Start-up lines stand before the first request, background lines fall outside as well, access
+//! logs and libraries have no context to take ids from: none of them is a fault of the service's.
+
+use std::collections::HashMap;
+
+use shakedown_evidence::log::{
+    Caller, Format, Group, LineClass, ParsedLine, RawLine, Templates, classify,
+};
+use shakedown_evidence::{At, Evidence};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
+
+use super::probe_spans;
+use crate::chance::{Coincidence, Windows};
+use crate::exhibits;
+use crate::judgement::Found;
+use crate::target::repeat;
+use crate::{Judgement, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    meta: RuleMeta {
+        code: "TRC001",
+        name: "log-without-trace",
+        item: Item::Trace,
+        severity: Severity::Error,
+        required: true,
+        page: include_str!("log_without_trace.md"),
+    },
+    judge,
+};
+
+/// Fewer lines with our ids do not show that the logger carries them.
+const CARRIED_MIN: usize = 5;
+/// Sample lines shown with a finding.
+const SAMPLES: usize = 3;
+/// Length of a sample line.
+const SAMPLE_LENGTH: usize = 220;
+
+fn judge(seen: &Evidence) -> Judgement {
+    if let Err(judgement) = probe_spans::look(seen) {
+        return judgement;
+    }
+    let windows = Windows::of(seen);
+    let sorted = Sorted::of(seen, &windows);
+    let findings: Vec<Finding> = sorted
+        .guilty(&windows)
+        .map(|(group, chance)| finding(seen, &sorted, group, chance))
+        .collect();
+    if !findings.is_empty() {
+        return Judgement::failed(findings);
+    }
+    if let Some(dropped) = seen.lines_dropped() {
+        return Judgement::inconclusive(
+            format!("{dropped} log lines were dropped: the service writes more than can be kept"),
+            "a higher log level, such as info instead of debug",
+        );
+    }
+    if sorted.carried < CARRIED_MIN {
+        return Judgement::not_exercised(
+            format!(
+                "{} log lines carry a trace id of ours, and none without one is tied to requests",
+                sorted.carried
+            ),
+            "a request that writes a log line, or a lower log level: --env LOG_LEVEL=debug",
+        );
+    }
+    Judgement::passed(format!(
+        "{} of {} request log lines carry our trace",
+        sorted.carried, sorted.carried
+    ))
+}
+
+/// Templates whose place in the source is not in the line itself.
+pub(crate) fn wanted_literals(seen: &Evidence) -> Vec<String> {
+    if probe_spans::look(seen).is_err() {
+        return Vec::new();
+    }
+    let windows = Windows::of(seen);
+    let sorted = Sorted::of(seen, &windows);
+    let mut texts: Vec<String> = sorted
+        .guilty(&windows)
+        .filter(|(group, _)| group.caller.is_none())
+        .map(|(group, _)| group.template.clone())
+        .collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}
+
+/// The log of the run, sorted by what its lines say of traces.
+struct Sorted<'a> {
+    /// Lines with a trace id that we sent.
+    carried: usize,
+    /// Application lines without any trace id.
+    bare: Vec<&'a RawLine>,
+    /// The same by template; members are positions in `bare`.
+    groups: Vec<Group>,
+}
+
+impl<'a> Sorted<'a> {
+    fn of(seen: &'a Evidence, windows: &Windows) -> Self {
+        let low = |trace: &str| {
+            trace
+                .get(16..)
+                .and_then(|low| u64::from_str_radix(low, 16).ok())
+        };
+        let ours: HashMap<u64, &str> = seen
+            .calls
+            .iter()
+            .filter_map(|call| Some((low(&call.sent.trace_id)?, call.sent.trace_id.as_str())))
+            .collect();
+        let mut carried = 0;
+        let mut bare = Vec::new();
+        let mut templates = Templates::default();
+        for raw in seen.lines.iter().filter(|line| windows.in_run(line.at)) {
+            let line = ParsedLine::of(raw);
+            if let Some(trace) = &line.ids.trace {
+                let known = trace.low().and_then(|low| ours.get(&low));
+                carried += usize::from(known.is_some_and(|full| trace.is_hex(full)));
+            } else if classify(&line) == LineClass::Application {
+                templates.add(bare.len(), &line);
+                bare.push(raw);
+            }
+        }
+        Self {
+            carried,
+            bare,
+            groups: templates.groups(),
+        }
+    }
+
+    fn lines<'s>(&'s self, group: &'s Group) -> impl Iterator<Item = &'a RawLine> + 's {
+        group
+            .members
+            .iter()
+            .filter_map(|member| self.bare.get(*member).copied())
+    }
+
+    /// Groups that are tied to requests.
+    fn guilty<'s>(
+        &'s self,
+        windows: &'s Windows,
+    ) -> impl Iterator<Item = (&'s Group, Coincidence)> {
+        self.groups.iter().filter_map(|group| {
+            let chance = windows.judge(self.lines(group).map(|line| line.at));
+            chance.is_ruled_out().then_some((group, chance))
+        })
+    }
+}
+
+fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincidence) -> Finding {
+    let place = group
+        .caller
+        .as_ref()
+        .map(written_at)
+        .or_else(|| literal(seen, &group.template));
+    let count = group.count;
+    let inside = sorted
+        .lines(group)
+        .filter(|line| inside_a_call(seen, line.at))
+        .count();
+    let others = match sorted.carried {
+        0 => "No other line carries one either.".to_owned(),
+        carried => format!("Other templates carry theirs: {carried} lines."),
+    };
+    let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
+    exhibits.push(Exhibit::Quote {
+        title: "lines".into(),
+        lines: sorted
+            .lines(group)
+            .take(SAMPLES)
+            .map(|line| line.text.chars().take(SAMPLE_LENGTH).collect())
+            .collect(),
+    });
+    Found {
+        certainty: Certainty::Probable { p: chance.p },
+        subject: format!("\"{}\"", group.template),
+        message: format!(
+            "\"{}\" ({}): {count} lines without a trace id, {inside} of them inside requests of ours, which cover {:.0} % of the run. {others}",
+            group.template,
+            name(group.format),
+            chance.covered * 100.0
+        ),
+        location: place,
+        exhibits,
+        fix: fix(group.format).into(),
+        repeat: repeat(seen, RULE.meta.name, None),
+    }
+    .by(&RULE.meta)
+}
+
+fn inside_a_call(seen: &Evidence, at: At) -> bool {
+    seen.calls
+        .iter()
+        .any(|call| call.sent.at <= at && call.ended.as_ref().is_some_and(|ended| at <= ended.at))
+}
+
+/// The only place of a text in the source, where the run looked for it.
+fn literal(seen: &Evidence, text: &str) -> Option<Location> {
+    let found = seen.literals.iter().find(|literal| literal.text == text)?;
+    match found.places.as_slice() {
+        [(file, line)] => Some(Location {
+            function: None,
+            file: Some(file.clone()),
+            line: Some(*line),
+        }),
+        _ => None,
+    }
+}
+
+fn written_at(caller: &Caller) -> Location {
+    Location {
+        function: caller.function.clone(),
+        file: Some(caller.file.clone()),
+        line: Some(caller.line),
+    }
+}
+
+/// The logger's name in sentences.
+const fn name(format: Format) -> &'static str {
+    match format {
+        Format::Zap | Format::ZapConsole => "zap",
+        Format::Zerolog => "zerolog",
+        Format::Slog => "slog",
+        Format::Logrus => "logrus",
+        Format::Json => "JSON",
+        Format::BrokenJson => "broken JSON",
+        Format::Logfmt => "key=value",
+        Format::StdLog => "std log",
+        Format::Glog => "glog",
+        Format::Text => "text",
+    }
+}
+
+/// How this logger is given the ids.
+const fn fix(format: Format) -> &'static str {
+    match format {
+        Format::StdLog => {
+            "the standard logger has no context: slog.InfoContext(ctx, …) with a handler that adds the ids of trace.SpanContextFromContext(ctx)"
+        }
+        Format::Zap | Format::ZapConsole => {
+            "logger.With(zap.Stringer(\"trace_id\", sc.TraceID()), zap.Stringer(\"span_id\", sc.SpanID())) from trace.SpanContextFromContext(ctx), or a wrapper that takes ctx"
+        }
+        Format::Zerolog => "log.Ctx(ctx) or e.Ctx(ctx), with a hook that adds trace_id and span_id",
+        Format::Slog => {
+            "slog.InfoContext(ctx, …) instead of slog.Info, with a handler that adds trace_id and span_id from ctx"
+        }
+        Format::Logrus => "entry.WithContext(ctx), with a hook that adds trace_id and span_id",
+        _ => {
+            "give the logger the request's ctx, and add trace_id and span_id from trace.SpanContextFromContext(ctx)"
+        }
+    }
+}

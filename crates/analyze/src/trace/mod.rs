@@ -1,0 +1,5 @@
+//! Rules of the item trace.
+
+pub(crate) mod context_not_forwarded;
+pub(crate) mod log_without_trace;
+mod probe_spans;

@@ -1,0 +1,572 @@
+//! `shakedown.toml`: read, checked, with the line of each mistake.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use shakedown_evidence::{Request, RequestKind};
+use shakedown_findings::Severity;
+use toml::Spanned;
+
+/// Name of the file in the working directory.
+pub const FILE: &str = "shakedown.toml";
+/// A longer file is not a configuration.
+const LENGTH_MAX: u64 = 1 << 20;
+
+/// A mistake in the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{path}:{line}:{column}: {message}")]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// Column, counted from 1, in characters.
+        column: usize,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    schema: Spanned<u32>,
+    /// What refuses a launch.
+    #[serde(default)]
+    pub gate: GateTable,
+    /// The services.
+    #[serde(default, rename = "service")]
+    pub services: Vec<ServiceTable>,
+}
+
+/// `[gate]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GateTable {
+    /// Findings of this severity or worse refuse.
+    pub fail_on: Option<Severity>,
+}
+
+/// `[[service]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServiceTable {
+    name: Spanned<String>,
+    /// Folder of its source.
+    pub source: Option<PathBuf>,
+    /// How it is started.
+    #[serde(default)]
+    pub start: StartTable,
+    /// Private listeners that are not loopback.
+    #[serde(default)]
+    pub private: Vec<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// Services that it needs.
+    #[serde(default, rename = "dependency")]
+    pub dependencies: Vec<DependencyTable>,
+    #[serde(default, rename = "request")]
+    requests: Vec<Spanned<RequestTable>>,
+    /// How it stops.
+    #[serde(default)]
+    pub stop: StopTable,
+}
+
+/// `start = { … }`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StartTable {
+    /// Program and arguments.
+    #[serde(default)]
+    pub cmd: Vec<String>,
+    /// Folder to start in.
+    pub cwd: Option<PathBuf>,
+    /// Environment on top of our own.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// URL that says whether it is ready.
+    pub ready: Option<String>,
+}
+
+/// `[[service.dependency]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DependencyTable {
+    /// Its name.
+    pub name: String,
+    /// Program and arguments.
+    pub cmd: Vec<String>,
+    /// Folder to start in.
+    pub cwd: Option<PathBuf>,
+    /// Environment on top of our own.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// URL that says whether it is ready.
+    pub ready: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RequestTable {
+    grpc: Option<String>,
+    http: Option<String>,
+    data: Option<toml::Value>,
+    #[serde(default, deserialize_with = "duration")]
+    deadline: Option<Duration>,
+    repeat_safe: Option<bool>,
+}
+
+/// `[service.stop]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StopTable {
+    /// How long it may take.
+    #[serde(default, deserialize_with = "duration")]
+    pub grace: Option<Duration>,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something in it is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let io = |source| ConfigError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let length = std::fs::metadata(path).map_err(io)?.len();
+        if length > LENGTH_MAX {
+            return Err(io(std::io::Error::other(format!(
+                "{length} bytes long; a configuration has at most {LENGTH_MAX}"
+            ))));
+        }
+        let text = std::fs::read_to_string(path).map_err(io)?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads a text; `path` is only named in errors.
+    ///
+    /// # Errors
+    /// Something in it is wrong.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let invalid = |span: Option<Range<usize>>, message: String| {
+            let (line, column) = position(text, span.map_or(0, |span| span.start));
+            ConfigError::Invalid {
+                path: path.to_owned(),
+                line,
+                column,
+                message,
+            }
+        };
+        let config: Self = toml::from_str(text)
+            .map_err(|error| invalid(error.span(), error.message().to_owned()))?;
+        if *config.schema.get_ref() != 1 {
+            return Err(invalid(
+                Some(config.schema.span()),
+                format!(
+                    "schema {} is not known here; this version reads schema = 1",
+                    config.schema.get_ref()
+                ),
+            ));
+        }
+        let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+        for service in &config.services {
+            let (name, span) = (service.name.get_ref(), service.name.span());
+            let (line, _) = position(text, span.start);
+            if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
+                return Err(invalid(
+                    Some(span),
+                    format!(
+                        "{name:?} cannot be a service's name: it becomes part of a folder's name"
+                    ),
+                ));
+            }
+            if let Some(first) = names.insert(name, line) {
+                return Err(invalid(
+                    Some(span),
+                    format!("service {name:?} stands twice, first in line {first}"),
+                ));
+            }
+            for (header, value) in &service.headers {
+                if let Err(message) = header_value(header, value) {
+                    return Err(invalid(Some(service.name.span()), message));
+                }
+            }
+            for request in &service.requests {
+                if let Err(message) = request.get_ref().to_request() {
+                    return Err(invalid(Some(request.span()), message));
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    /// The service to check: the only one, or the one that is named.
+    ///
+    /// # Errors
+    /// None or several to choose from, as a sentence.
+    pub fn service(&self, name: Option<&str>) -> Result<&ServiceTable, String> {
+        let names = || {
+            let mut names = String::new();
+            for service in &self.services {
+                let _ = write!(
+                    names,
+                    "{}{}",
+                    if names.is_empty() { "" } else { ", " },
+                    service.name.get_ref()
+                );
+            }
+            names
+        };
+        match (name, self.services.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, []) => Err(format!("{FILE} has no [[service]]")),
+            (None, _) => Err(format!(
+                "{FILE} has several services ({}); one run checks one: --service NAME",
+                names()
+            )),
+            (Some(name), services) => services
+                .iter()
+                .find(|service| service.name.get_ref() == name)
+                .ok_or_else(|| format!("{FILE} has no service {name:?}; it has {}", names())),
+        }
+    }
+}
+
+impl ServiceTable {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.name.get_ref()
+    }
+
+    /// Its requests; the file was checked when it was read.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests
+            .iter()
+            .filter_map(|request| request.get_ref().to_request().ok())
+            .collect()
+    }
+
+    /// Headers to send, with `env:NAME` replaced from the environment.
+    ///
+    /// # Errors
+    /// A variable is not set, as a sentence.
+    pub fn headers(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<(String, String)>, String> {
+        let filled = self
+            .headers
+            .iter()
+            .map(|(name, value)| match value.strip_prefix("env:") {
+                Some(from) => {
+                    let value = variable(from)
+                        .ok_or_else(|| format!("header {name}: the environment has no {from}"))?;
+                    Ok((name.clone(), value))
+                }
+                None => Ok((name.clone(), value.clone())),
+            });
+        filled.collect()
+    }
+}
+
+impl RequestTable {
+    fn to_request(&self) -> Result<Request, String> {
+        let data = self.data.as_ref().map(json).transpose()?;
+        let (kind, repeat_safe) = match (&self.grpc, &self.http) {
+            (Some(method), None) => (grpc(method, data.unwrap_or_default())?, true),
+            (None, Some(line)) => {
+                let kind = http(line, data.unwrap_or_default())?;
+                let safe = matches!(&kind, RequestKind::Http { method, .. } if matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS"));
+                (kind, safe)
+            }
+            _ => {
+                return Err(
+                    "a request is either grpc = \"pkg.Service/Method\" or http = \"GET /path\""
+                        .into(),
+                );
+            }
+        };
+        Ok(Request {
+            kind,
+            deadline_ms: self
+                .deadline
+                .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+            repeat_safe: self.repeat_safe.unwrap_or(repeat_safe),
+            given: true,
+        })
+    }
+}
+
+/// Reads `pkg.Service/Method`.
+///
+/// # Errors
+/// It has another form, as a sentence.
+pub fn grpc(method: &str, data: String) -> Result<RequestKind, String> {
+    let method = method.trim().trim_start_matches('/');
+    // grpcurl takes pkg.Service.Method too.
+    let method = if method.contains('/') {
+        method.to_owned()
+    } else {
+        method
+            .rsplit_once('.')
+            .map_or(String::new(), |(service, name)| format!("{service}/{name}"))
+    };
+    let ok = method.split_once('/').is_some_and(|(service, name)| {
+        let word = |text: &str| {
+            !text.is_empty()
+                && text
+                    .chars()
+                    .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.'))
+        };
+        word(service) && word(name)
+    });
+    if !ok {
+        return Err(format!(
+            "{method:?} is not a gRPC method; it is written pkg.Service/Method"
+        ));
+    }
+    if !data.is_empty() {
+        serde_json::from_str::<serde::de::IgnoredAny>(&data)
+            .map_err(|error| format!("the data of {method} is not JSON: {error}"))?;
+    }
+    Ok(RequestKind::Grpc { method, data })
+}
+
+/// Reads `GET /path`, `/path` or `GET http://host:port/path`.
+///
+/// # Errors
+/// It has another form, as a sentence.
+pub fn http(line: &str, body: String) -> Result<RequestKind, String> {
+    let line = line.trim();
+    let (method, target) = line
+        .split_once(char::is_whitespace)
+        .unwrap_or(("GET", line));
+    let target = target.trim();
+    let method_ok = !method.is_empty() && method.chars().all(|letter| letter.is_ascii_uppercase());
+    let target_ok = (target.starts_with('/') || target.starts_with("http://"))
+        && !target.contains(char::is_whitespace);
+    if target.starts_with("https://") {
+        return Err(format!(
+            "{target}: TLS listeners cannot be asked yet; give the plain one"
+        ));
+    }
+    if !method_ok || !target_ok {
+        return Err(format!(
+            "{line:?} is not a request; it is written 'GET /path' or 'GET http://host:port/path'"
+        ));
+    }
+    Ok(RequestKind::Http {
+        method: method.into(),
+        target: target.into(),
+        body,
+    })
+}
+
+/// Reads `500ms`, `10s`, `2m`.
+///
+/// # Errors
+/// It has another form, as a sentence.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let split = text
+        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => {
+            return Err(format!(
+                "{text:?} is not a duration; write 500ms, 10s or 2m"
+            ));
+        }
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} is not a duration; write 500ms, 10s or 2m"))?;
+    let seconds = number * factor;
+    if seconds > 3600.0 {
+        return Err(format!("{text:?} is longer than an hour"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_duration(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+fn header_value(name: &str, value: &str) -> Result<(), String> {
+    let name_ok = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let value_ok = value.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if name_ok && value_ok {
+        Ok(())
+    } else {
+        Err(format!(
+            "header {name:?} has letters that no header may have"
+        ))
+    }
+}
+
+fn json(value: &toml::Value) -> Result<String, String> {
+    if let toml::Value::String(text) = value {
+        return Ok(text.clone());
+    }
+    serde_json::to_string(value).map_err(|error| format!("data cannot be written as JSON: {error}"))
+}
+
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(offset)];
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new(FILE)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_of_the_manual_is_read() {
+        let config = check(
+            r#"
+schema = 1
+[gate]
+fail-on = "warning"
+[[service]]
+name = "orders"
+source = "."
+start = { cmd = ["./orders"], cwd = ".", env = { A = "{otlp.addr}" }, ready = "http://127.0.0.1:8080/healthz" }
+private = ["10.0.0.1:6060"]
+headers = { authorization = "env:TOKEN" }
+[[service.dependency]]
+name = "inventory"
+cmd = ["./inventory"]
+ready = "grpc://127.0.0.1:7001"
+[[service.request]]
+grpc = "orders.v1.Orders/Get"
+data = { id = "1" }
+deadline = "500ms"
+[[service.request]]
+http = "POST /orders"
+data = '{"id":2}'
+[service.stop]
+grace = "10s"
+"#,
+        )
+        .expect("a correct file");
+        let service = config.service(None).expect("the only one");
+        let requests = service.requests();
+        assert_eq!(
+            requests[0].flags(),
+            r#"--grpc orders.v1.Orders/Get --data '{"id":"1"}'"#
+        );
+        assert_eq!(
+            (requests[0].deadline_ms, requests[0].repeat_safe),
+            (Some(500), true)
+        );
+        assert!(
+            !requests[1].repeat_safe,
+            "a POST is not repeated unless the file says so"
+        );
+        assert_eq!(
+            service.headers(|_| Some("t".into())),
+            Ok(vec![("authorization".into(), "t".into())])
+        );
+        assert!(
+            service
+                .headers(|_| None)
+                .expect_err("not set")
+                .contains("TOKEN")
+        );
+    }
+
+    #[test]
+    fn mistakes_name_their_line() {
+        for (text, wanted) in [
+            (
+                "schema = 1\nfoo = 2\n",
+                "shakedown.toml:2:1: unknown field `foo`",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = 3\n",
+                "shakedown.toml:3:8: invalid type",
+            ),
+            ("schema = 2\n", "shakedown.toml:1:10: schema 2"),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\n[[service]]\nname = \"a\"\n",
+                "shakedown.toml:5:8: service \"a\" stands twice, first in line 3",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\n[service.stop]\ngrace = \"10\"\n",
+                "shakedown.toml:5:9: \"10\" is not a duration",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\n[[service.request]]\nhttp = \"get\"\n",
+                "is not a request",
+            ),
+            (
+                "schema = 1\n[gate]\nfail-on = \"never\"\n",
+                "shakedown.toml:3:11: unknown variant `never`",
+            ),
+            ("schema = \n", "shakedown.toml:1:"),
+            ("", "missing field `schema`"),
+        ] {
+            let error = check(text).expect_err(text);
+            assert!(
+                error.contains(wanted),
+                "{text:?}\n  gave {error}\n  not  {wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn methods_are_read_in_both_spellings() {
+        for text in ["a.v1.B/C", "/a.v1.B/C", "a.v1.B.C"] {
+            assert_eq!(
+                grpc(text, String::new()),
+                Ok(RequestKind::Grpc {
+                    method: "a.v1.B/C".into(),
+                    data: String::new()
+                })
+            );
+        }
+        for text in ["", "C", "a b/C", "a/b/c"] {
+            assert!(grpc(text, String::new()).is_err(), "{text}");
+        }
+        assert!(
+            grpc("a.B/C", "{".into())
+                .expect_err("not JSON")
+                .contains("not JSON")
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! What a run is to do: flags and configuration, merged and checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shakedown_evidence::Request;
+use shakedown_findings::Severity;
+
+/// Everything that a run needs to know before it begins.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Short name of the service.
+    pub name: String,
+    /// How it is started.
+    pub start: Start,
+    /// Services that it needs, started before and stopped after.
+    pub dependencies: Vec<Dependency>,
+    /// Requests that may be sent.
+    pub requests: Vec<Request>,
+    /// Headers sent with every request; never recorded.
+    pub headers: Vec<(String, String)>,
+    /// Listener addresses that are private although they are not loopback.
+    pub private: Vec<String>,
+    /// Folder of the service's source; found by itself where it is not given.
+    pub source: Option<PathBuf>,
+    /// Length of the CPU window.
+    pub window: Duration,
+    /// Shortened run that can never be READY.
+    pub quick: bool,
+    /// Items, rule names or codes; empty means all.
+    pub only: Vec<String>,
+    /// Findings of this severity or worse refuse.
+    pub fail_on: Severity,
+    /// How long the service may take to become ready.
+    pub ready_timeout: Duration,
+    /// How long it may take to end after SIGTERM.
+    pub grace: Duration,
+    /// Folder of the bundle; must not exist yet.
+    pub out: PathBuf,
+    /// Program that acts as guardian when it is called with `__guardian`.
+    pub guardian: PathBuf,
+}
+
+/// How the service is started.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Program and arguments; placeholders allowed.
+    pub command: Vec<String>,
+    /// Environment on top of our own; placeholders allowed.
+    pub env: Vec<(String, String)>,
+    /// Folder to start in.
+    pub cwd: Option<PathBuf>,
+    /// URL that says whether it is ready: `http://…` or `grpc://…`.
+    pub ready: Option<String>,
+}
+
+/// A service that the checked one needs.
+#[derive(Debug, Clone)]
+pub struct Dependency {
+    /// Its name.
+    pub name: String,
+    /// How it is started.
+    pub start: Start,
+}

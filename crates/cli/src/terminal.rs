@@ -1,0 +1,56 @@
+//! All printing: reports to stdout, everything else to stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use shakedown_report::Style;
+
+/// Prints a report or a page. A reader that went away is an error of the kind broken pipe.
+pub(crate) fn show(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Says something that is not the report.
+pub(crate) fn complain(text: &str) {
+    // Nobody is left to tell if stderr is gone too.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// How to render for stdout: as wide as the terminal, coloured if it is one (NO_COLOR and
+/// CLICOLOR_FORCE are respected).
+pub(crate) fn style() -> Style {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_terminal = io::stdout().is_terminal();
+    let forced = set("CLICOLOR_FORCE")
+        && std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    Style {
+        width: width(is_terminal),
+        colour: !set("NO_COLOR") && (forced || is_terminal),
+        unicode: speaks_unicode(),
+    }
+}
+
+fn width(is_terminal: bool) -> usize {
+    let asked = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let of_terminal = || {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then(|| usize::from(size.ws_col))
+    };
+    let found = asked.or_else(|| is_terminal.then(of_terminal).flatten());
+    found.unwrap_or(Style::default().width).clamp(40, 160)
+}
+
+fn speaks_unicode() -> bool {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    // A bare environment, as in a container, is nearly always UTF-8; only a locale that says
+    // otherwise is believed.
+    locale.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf") || locale == "c" || locale == "posix"
+    })
+}

@@ -1,0 +1,21 @@
+//! Names that tie a goroutine count to the step of the run that took it.
+
+/// Batches that are counted; one more goes before them to fill pools and caches.
+pub const BATCHES: usize = 4;
+/// Counts taken to see whether the service has come to rest.
+pub const QUIET: &str = "quiet";
+/// Counts taken while ordinary traffic runs.
+pub const IN_TRAFFIC: &str = "in traffic";
+/// Label of the count before the first counted batch.
+pub const BASE: &str = "leak: base";
+/// Label of the count after the hold.
+pub const HELD: &str = "leak: held";
+
+/// Label of the count after a batch, counted from 1.
+#[must_use]
+pub fn after(batch: usize) -> String {
+    format!("leak: after batch {batch}")
+}
+
+/// The dump of a process that did not end when it was told to.
+pub const STOP: &str = "stop";

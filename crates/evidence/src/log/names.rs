@@ -1,0 +1,375 @@
+//! What the name of a field means.
+//!
+//! Names are compared in lower case without `_`, `-`, `.` and spaces, so that `trace_id`,
+//! `traceId` and `trace.id` are one name, and a member `id` of an object `trace` is that name
+//! too. Because a nested name carries its path, `"req":{"trace_id":…}` is `reqtraceid`, which
+//! means nothing: a copy of another's id is not the line's own.
+
+/// Longest folded name that can mean something.
+const NAME_MAX: usize = 64;
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The level.
+    Level,
+    /// The message; the lower number is the better name for it.
+    Message(u8),
+    /// The moment.
+    Time,
+    /// The logger's name.
+    Logger,
+    /// File and line, joined by a colon.
+    Caller,
+    /// File, with the line or without it.
+    File,
+    /// Line.
+    Line,
+    /// Function.
+    Function,
+    /// Trace id.
+    Trace(Form),
+    /// Span id.
+    Span(Form),
+    /// Both ids in one value.
+    Pair,
+    /// HTTP method.
+    Method,
+    /// Path or URL of a request.
+    Path,
+    /// HTTP status.
+    Status,
+    /// gRPC method.
+    Rpc,
+    /// gRPC status.
+    RpcCode,
+    /// Address of the peer, with its port or without it.
+    Peer,
+    /// Port of the peer.
+    PeerPort,
+}
+
+impl Meaning {
+    /// It belongs to the line wherever it is said: an id, or a part of a request. The others are
+    /// a logger's own and count only where loggers write them.
+    pub(super) const fn is_said_anywhere(self) -> bool {
+        matches!(
+            self,
+            Self::Trace(_)
+                | Self::Span(_)
+                | Self::Pair
+                | Self::Method
+                | Self::Path
+                | Self::Status
+                | Self::Rpc
+                | Self::RpcCode
+                | Self::Peer
+                | Self::PeerPort
+        )
+    }
+}
+
+/// How sure a name is to hold an id, the best last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Form {
+    /// The word has other uses: only 16 or 32 hex digits count.
+    Strict,
+    /// Digits are decimal (Datadog).
+    Decimal,
+    /// Another vendor's name.
+    Vendor,
+    /// The name that OpenTelemetry gives it.
+    Own,
+}
+
+/// A name folded for comparison.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Folded {
+    bytes: [u8; NAME_MAX],
+    length: usize,
+}
+
+impl Folded {
+    pub(super) const EMPTY: Self = Self {
+        bytes: [0; NAME_MAX],
+        length: 0,
+    };
+
+    /// The name with another appended; nothing if that is too long to mean anything.
+    pub(super) fn join(mut self, name: &str) -> Option<Self> {
+        for byte in name.bytes() {
+            if matches!(byte, b'_' | b'-' | b'.' | b' ') {
+                continue;
+            }
+            *self.bytes.get_mut(self.length)? = byte.to_ascii_lowercase();
+            self.length += 1;
+        }
+        Some(self)
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+
+    /// It names an object whose members speak of the line itself, or of the request it reports.
+    pub(super) fn is_container(&self) -> bool {
+        matches!(
+            self.as_str(),
+            "dd" | "trace"
+                | "span"
+                | "transaction"
+                | "opentelemetry"
+                | "otel"
+                | "tracecontext"
+                | "fields"
+                | "source"
+                | "log"
+                | "logorigin"
+                | "logoriginfile"
+                | "logginggoogleapiscom/sourcelocation"
+                | "http"
+                | "httprequest"
+                | "httpresponse"
+                | "url"
+                | "request"
+                | "req"
+                | "response"
+                | "resp"
+                | "res"
+                | "grpc"
+                | "rpc"
+                | "client"
+        )
+    }
+}
+
+/// Meaning of a name that is spelled in full; `path` is that of the objects around it.
+pub(super) fn meaning(path: &Folded, key: &str) -> Option<Meaning> {
+    if path.length == 0 {
+        // zap's development names, and those of Serilog and log15, are too short to be folded.
+        match key {
+            "L" | "@l" => return Some(Meaning::Level),
+            "M" | "@m" => return Some(Meaning::Message(0)),
+            "T" | "@t" | "t" => return Some(Meaning::Time),
+            "N" | "@module" => return Some(Meaning::Logger),
+            "C" => return Some(Meaning::Caller),
+            "@tr" => return Some(Meaning::Trace(Form::Vendor)),
+            "@sp" => return Some(Meaning::Span(Form::Vendor)),
+            _ => {}
+        }
+    }
+    let name = path.join(key)?;
+    by_name(name.as_str()).or_else(|| id(name.as_str()))
+}
+
+/// Meaning of a name as far as ids go.
+pub(super) fn id_meaning(key: &str) -> Option<Meaning> {
+    match key {
+        "@tr" => Some(Meaning::Trace(Form::Vendor)),
+        "@sp" => Some(Meaning::Span(Form::Vendor)),
+        _ => id(Folded::EMPTY.join(key)?.as_str()),
+    }
+}
+
+fn id(name: &str) -> Option<Meaning> {
+    Some(match name {
+        "traceid" => Meaning::Trace(Form::Own),
+        "spanid" => Meaning::Span(Form::Own),
+        "oteltraceid"
+        | "opentelemetrytraceid"
+        | "tracetraceid"
+        | "tracecontexttraceid"
+        | "spantraceid"
+        | "logginggoogleapiscom/trace"
+        | "xraytraceid"
+        | "awsxraytraceid"
+        | "xb3traceid"
+        | "b3traceid"
+        | "xtraceid" => Meaning::Trace(Form::Vendor),
+        "otelspanid"
+        | "opentelemetryspanid"
+        | "tracespanid"
+        | "tracecontextspanid"
+        | "spanspanid"
+        | "logginggoogleapiscom/spanid"
+        | "xb3spanid"
+        | "b3spanid"
+        | "xspanid" => Meaning::Span(Form::Vendor),
+        "ddtraceid" => Meaning::Trace(Form::Decimal),
+        "ddspanid" => Meaning::Span(Form::Decimal),
+        "trace" => Meaning::Trace(Form::Strict),
+        "span" | "transactionid" => Meaning::Span(Form::Strict),
+        "traceparent" | "b3" | "ubertraceid" | "xcloudtracecontext" | "xamzntraceid" => {
+            Meaning::Pair
+        }
+        _ => return None,
+    })
+}
+
+fn by_name(name: &str) -> Option<Meaning> {
+    Some(match name {
+        "level" | "lvl" | "severity" | "loglevel" | "levelname" | "severitytext" => Meaning::Level,
+        "msg" => Meaning::Message(0),
+        "message" => Meaning::Message(1),
+        "fieldsmessage" | "fieldsmsg" | "shortmessage" | "@mt" => Meaning::Message(2),
+        "time" | "ts" | "timestamp" | "@timestamp" | "datetime" | "eventtime" => Meaning::Time,
+        "logger" | "loggername" | "loglogger" | "target" => Meaning::Logger,
+        "caller" | "source" => Meaning::Caller,
+        "file"
+        | "sourcefile"
+        | "logoriginfilename"
+        | "logoriginfile"
+        | "logginggoogleapiscom/sourcelocationfile" => Meaning::File,
+        "line"
+        | "lineno"
+        | "linenumber"
+        | "sourceline"
+        | "logoriginfileline"
+        | "logginggoogleapiscom/sourcelocationline" => Meaning::Line,
+        "func"
+        | "function"
+        | "sourcefunction"
+        | "logoriginfunction"
+        | "logginggoogleapiscom/sourcelocationfunction" => Meaning::Function,
+        "method"
+        | "httpmethod"
+        | "requestmethod"
+        | "reqmethod"
+        | "httprequestmethod"
+        | "httprequestrequestmethod" => Meaning::Method,
+        "path"
+        | "uri"
+        | "url"
+        | "route"
+        | "requesturi"
+        | "requestpath"
+        | "requesturl"
+        | "requrl"
+        | "requri"
+        | "reqpath"
+        | "httppath"
+        | "httptarget"
+        | "httpurl"
+        | "httproute"
+        | "urlpath"
+        | "urlfull"
+        | "urloriginal"
+        | "httprequestpath"
+        | "httprequesturl"
+        | "httprequestrequesturl" => Meaning::Path,
+        "status"
+        | "statuscode"
+        | "code"
+        | "httpstatus"
+        | "httpstatuscode"
+        | "responsestatus"
+        | "responsestatuscode"
+        | "responsecode"
+        | "resstatus"
+        | "resstatuscode"
+        | "respstatus"
+        | "respstatuscode"
+        | "httpresponsestatus"
+        | "httpresponsestatuscode"
+        | "httprequeststatus" => Meaning::Status,
+        "grpcmethod" | "rpcmethod" | "fullmethod" | "grpcfullmethod" => Meaning::Rpc,
+        "grpccode" | "grpcstatus" | "grpcstatuscode" | "rpcgrpcstatuscode" | "rpccode" => {
+            Meaning::RpcCode
+        }
+        "remoteaddr"
+        | "remoteaddress"
+        | "remote"
+        | "remoteip"
+        | "peer"
+        | "peeraddr"
+        | "peeraddress"
+        | "networkpeeraddress"
+        | "netpeerip"
+        | "netsockpeeraddr"
+        | "client"
+        | "clientaddr"
+        | "clientaddress"
+        | "clientip"
+        | "ip"
+        | "requestremoteaddr"
+        | "requestremoteip"
+        | "reqremoteaddr"
+        | "reqremoteip"
+        | "reqremoteaddress"
+        | "httprequestremoteip"
+        | "httpremoteaddr"
+        | "grpcpeeraddress" => Meaning::Peer,
+        "remoteport" | "peerport" | "networkpeerport" | "netpeerport" | "netsockpeerport"
+        | "clientport" | "requestremoteport" | "reqremoteport" => Meaning::PeerPort,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Meaning of a key with its path, separated by slashes.
+    fn check(path: &str, expected: Option<Meaning>) {
+        let mut names: Vec<&str> = path.split("//").collect();
+        let key = names.pop().unwrap();
+        let around = names
+            .iter()
+            .try_fold(Folded::EMPTY, |path, name| path.join(name));
+        assert_eq!(meaning(&around.unwrap(), key), expected, "{path}");
+    }
+
+    #[test]
+    fn spellings_are_one_name() {
+        for key in [
+            "trace_id",
+            "traceid",
+            "traceId",
+            "traceID",
+            "TraceId",
+            "TraceID",
+            "trace.id",
+            "trace-id",
+            "trace//id",
+        ] {
+            check(key, Some(Meaning::Trace(Form::Own)));
+        }
+        for key in ["dd.trace_id", "dd//trace_id"] {
+            check(key, Some(Meaning::Trace(Form::Decimal)));
+        }
+        for key in [
+            "otelTraceID",
+            "logging.googleapis.com/trace",
+            "trace.trace_id",
+            "@tr",
+            "AWS-XRAY-TRACE-ID",
+            "openTelemetry//traceId",
+        ] {
+            check(key, Some(Meaning::Trace(Form::Vendor)));
+        }
+    }
+
+    #[test]
+    fn a_copy_of_anothers_id_means_nothing() {
+        for key in [
+            "req//trace_id",
+            "parent_trace_id",
+            "parent.span_id",
+            "trace.parent_id",
+            "request_id",
+            "correlation_id",
+            "x-request-id",
+            "trace_flags",
+            "spans",
+            "http//request//trace_id",
+        ] {
+            check(key, None);
+        }
+    }
+
+    #[test]
+    fn long_names_mean_nothing() {
+        check(&"trace_id".repeat(100), None);
+        check("", None);
+    }
+}

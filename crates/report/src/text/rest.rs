@@ -1,0 +1,89 @@
+//! The end of the text: how to prove what is open, and where to read on.
+
+use shakedown_findings::{RuleRow, RunReport};
+
+use super::is_open;
+use crate::ink::{Ink, Line};
+use crate::sheet::Sheet;
+
+/// Column of a flag that would prove a rule.
+const FLAG: usize = 15;
+
+/// Lines of one such flag with its explanation.
+const FLAG_LINES: usize = 4;
+
+/// Adds the flag or line that would prove each open rule, required rules first.
+pub(super) fn to_prove(sheet: &mut Sheet, report: &RunReport) {
+    let mut open: Vec<_> = report.rules.iter().filter(|rule| is_open(rule)).collect();
+    open.sort_by_key(|rule| !rule.required);
+    if open.is_empty() {
+        return;
+    }
+    sheet.flow(
+        &Line::new(),
+        2,
+        &Line::of(Ink::Strong, "To prove the rest"),
+        1,
+    );
+    for rules in same_remedy(&open) {
+        let first = rules[0];
+        let remedy = first.to_prove.as_deref().map_or("", str::trim);
+        let remedy = if remedy.is_empty() {
+            Line::plain(&first.reason)
+        } else {
+            Line::of(Ink::Code, remedy)
+        };
+        let names: Vec<_> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        let optional = if first.required { "" } else { ", optional" };
+        let names = format!("  ({}{optional})", names.join(", "));
+        let lead = Line::plain(&format!("    {}", first.item.name()));
+        sheet.flow(&lead, FLAG, &remedy.and(Ink::Faint, &names), FLAG_LINES);
+    }
+}
+
+/// Adds where to read on and where the evidence lies.
+pub(super) fn hints(sheet: &mut Sheet, report: &RunReport) {
+    let mut codes: Vec<&str> = Vec::new();
+    let found = report.findings.iter().map(|finding| &finding.code);
+    let open = report.rules.iter().filter(|rule| is_open(rule));
+    for code in found.chain(open.map(|rule| &rule.code)) {
+        if !codes.contains(&code.as_str()) {
+            codes.push(code);
+        }
+    }
+    if let [first, others @ ..] = codes.as_slice() {
+        let mut line = Line::of(Ink::Code, &format!("shakedown explain {first}"));
+        if !others.is_empty() {
+            line = line.and(Ink::Faint, &format!("   (or {})", others.join(", ")));
+        }
+        sheet.flow(&Line::of(Ink::Faint, "  more"), 9, &line, 2);
+    }
+    if let Some(bundle) = &report.bundle {
+        let again = Line::of(Ink::Faint, "shakedown replay DIR");
+        let path = Line::of(Ink::Faint, "bundle ").and(Ink::Plain, bundle);
+        let fits = path.width(sheet.style()) + again.width(sheet.style()) + 6;
+        let again = if fits <= sheet.room(0) {
+            again
+        } else {
+            Line::new()
+        };
+        sheet.spread(2, &path, &again);
+    }
+}
+
+/// Rules of one item that the same flag would prove, in their order.
+fn same_remedy<'a>(open: &[&'a RuleRow]) -> Vec<Vec<&'a RuleRow>> {
+    let mut groups: Vec<Vec<&RuleRow>> = Vec::new();
+    for rule in open {
+        let same = |group: &&mut Vec<&RuleRow>| {
+            let first = group[0];
+            let key = |rule: &RuleRow| (rule.item, rule.required, rule.to_prove.clone());
+            first.to_prove.is_some() && key(first) == key(rule)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(rule),
+            None => groups.push(vec![rule]),
+        }
+    }
+    groups
+}
