@@ -87,21 +87,39 @@ pub(crate) fn serves_requests(seen: &Evidence, reach: &str) -> bool {
 }
 
 /// The command that shows one rule's finding again.
-pub(crate) fn repeat(seen: &Evidence, rule: &str, request: Option<usize>) -> String {
-    let mut words = vec![format!("shakedown check --only {rule}")];
-    let given = seen
-        .run
-        .requests
-        .iter()
-        .enumerate()
-        .filter(|(_, request)| request.given);
-    words.extend(
-        given
-            .filter(|(position, _)| request.is_none_or(|wanted| wanted == *position))
-            .map(|(_, request)| request.flags()),
-    );
-    if !seen.run.command.is_empty() {
-        words.push(format!("-- {}", seen.run.command.join(" ")));
+pub(crate) fn repeat(seen: &Evidence, rule: &str) -> String {
+    let words = seen.run.again.iter().map(|word| quoted(word));
+    let first = format!("shakedown check --only {rule}");
+    std::iter::once(first)
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
     }
-    words.join(" ")
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_takes_them() {
+        for (word, shell) in [
+            ("./orders", "./orders"),
+            ("", "''"),
+            ("GET /x", "'GET /x'"),
+            (r#"{"id":"1"}"#, r#"'{"id":"1"}'"#),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(quoted(word), shell);
+        }
+    }
 }

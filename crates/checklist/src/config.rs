@@ -488,7 +488,7 @@ grace = "10s"
         let requests = service.requests();
         assert_eq!(
             requests[0].flags(),
-            r#"--grpc orders.v1.Orders/Get --data '{"id":"1"}'"#
+            ["--grpc", "orders.v1.Orders/Get", "--data", r#"{"id":"1"}"#]
         );
         assert_eq!(
             (requests[0].deadline_ms, requests[0].repeat_safe),

@@ -1,6 +1,9 @@
 //! Of two findings of which one explains the other, the deeper one is reported and the other is
 //! attached to it.
 
+use std::cmp::Reverse;
+
+use shakedown_analyze::RULES;
 use shakedown_findings::{BecauseOf, Exhibit, Finding};
 
 /// The deeper rule, the shallower rule, and whether this pair has the same cause.
@@ -90,11 +93,14 @@ pub(crate) fn apply(findings: Vec<Finding>) -> Vec<Finding> {
         }
     }
     let mut findings: Vec<Finding> = kept.into_iter().map(|(_, finding)| finding).collect();
-    findings.sort_by(|a, b| {
-        b.severity
-            .cmp(&a.severity)
-            .then_with(|| a.code.cmp(&b.code))
-            .then_with(|| a.subject.cmp(&b.subject))
+    // Most severe first, then in the order of the rule table.
+    let place = |finding: &Finding| RULES.iter().position(|rule| rule.meta.code == finding.code);
+    findings.sort_by_key(|finding| {
+        (
+            Reverse(finding.severity),
+            place(finding),
+            finding.subject.clone(),
+        )
     });
     findings
 }

@@ -28,6 +28,10 @@ pub(crate) fn command(words: &[String]) -> Vec<String> {
             continue;
         }
         cut_next = false;
+        if out.last().is_some_and(|flag| flag == "--header") {
+            out.push(header(word));
+            continue;
+        }
         match word.split_once('=') {
             Some((name, _)) if is_secret(name) => out.push(format!("{name}={CUT}")),
             _ => {
@@ -37,6 +41,15 @@ pub(crate) fn command(words: &[String]) -> Vec<String> {
         }
     }
     out
+}
+
+/// A header keeps its name; a value that is taken from the environment is no secret.
+fn header(word: &str) -> String {
+    match word.split_once(':') {
+        Some((_, value)) if value.trim_start().starts_with("env:") => word.to_owned(),
+        Some((name, _)) => format!("{name}: {CUT}"),
+        None => CUT.to_owned(),
+    }
 }
 
 fn is_secret(name: &str) -> bool {
@@ -77,6 +90,14 @@ mod tests {
         assert_eq!(
             check(&["env", "API_KEY=z", "./orders"]),
             "env API_KEY=[cut] ./orders"
+        );
+    }
+
+    #[test]
+    fn values_of_headers_are_cut() {
+        assert_eq!(
+            check(&["--header", "x-key: 1", "--header", "a: env:TOKEN"]),
+            "--header x-key: [cut] --header a: env:TOKEN"
         );
     }
 

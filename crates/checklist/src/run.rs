@@ -167,6 +167,7 @@ fn facts(settings: &Settings) -> RunFacts {
         started_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
         name: settings.name.clone(),
         command: redact::command(&settings.start.command),
+        again: redact::command(&settings.again),
         window_ms: millis(settings.window),
         quick: settings.quick,
         only: settings.only.clone(),

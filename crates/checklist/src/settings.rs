@@ -35,6 +35,8 @@ pub struct Settings {
     pub ready_timeout: Duration,
     /// How long it may take to end after SIGTERM.
     pub grace: Duration,
+    /// Words after `shakedown check` that repeat this run.
+    pub again: Vec<String>,
     /// Folder of the bundle; must not exist yet.
     pub out: PathBuf,
     /// Program that acts as guardian when it is called with `__guardian`.

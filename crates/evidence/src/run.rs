@@ -16,6 +16,9 @@ pub struct RunFacts {
     pub name: String,
     /// Command as given, secrets cut.
     pub command: Vec<String>,
+    /// Words after `shakedown check` that repeat this run, secrets cut.
+    #[serde(default)]
+    pub again: Vec<String>,
     /// Length asked of the CPU window, milliseconds.
     pub window_ms: u64,
     /// `--quick`: such a run can never be READY.
@@ -81,34 +84,22 @@ impl Request {
         }
     }
 
-    /// The command-line flags that give this request.
+    /// The command-line words that give this request.
     #[must_use]
-    pub fn flags(&self) -> String {
-        match &self.kind {
-            RequestKind::Grpc { method, data } if data.is_empty() || data == "{}" => {
-                format!("--grpc {method}")
-            }
-            RequestKind::Grpc { method, data } => {
-                format!("--grpc {method} --data '{}'", data.replace('\'', r"'\''"))
-            }
+    pub fn flags(&self) -> Vec<String> {
+        let (flag, text, data) = match &self.kind {
+            RequestKind::Grpc { method, data } => ("--grpc", method.clone(), data),
             RequestKind::Http {
                 method,
                 target,
                 body,
-            } if body.is_empty() => {
-                format!("--http '{method} {target}'")
-            }
-            RequestKind::Http {
-                method,
-                target,
-                body,
-            } => {
-                format!(
-                    "--http '{method} {target}' --data '{}'",
-                    body.replace('\'', r"'\''")
-                )
-            }
+            } => ("--http", format!("{method} {target}"), body),
+        };
+        let mut words = vec![flag.to_owned(), text];
+        if !data.is_empty() {
+            words.extend(["--data".to_owned(), data.clone()]);
         }
+        words
     }
 }
 

@@ -93,3 +93,31 @@ impl Drop for Export<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::Recorder;
+    use crate::otlp::Limits;
+
+    fn check(end: impl FnOnce(Export<'_>)) -> usize {
+        let recorder = Recorder::new(Instant::now(), None);
+        let intake = Intake::new(recorder.clone(), Limits::default());
+        end(Export::begin(&intake, "http"));
+        recorder.read(|evidence| evidence.receiver_losses().count())
+    }
+
+    #[test]
+    fn an_export_whose_task_is_dropped_is_a_loss() {
+        assert_eq!(check(drop), 1);
+    }
+
+    #[test]
+    fn a_refused_export_is_a_loss_once_and_a_taken_one_is_none() {
+        let refused = |export: Export<'_>| assert!(export.end(Err(Refusal::Busy)).is_err());
+        assert_eq!(check(refused), 1);
+        assert_eq!(check(|export| assert!(export.end(Ok(())).is_ok())), 0);
+    }
+}

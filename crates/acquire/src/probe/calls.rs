@@ -3,14 +3,17 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use shakedown_evidence::{CallEnd, CallEnded, CallSent, Event, ProbeKind, Request, RequestKind};
+use shakedown_evidence::{
+    CallEnd, CallEnded, CallSent, Event, ProbeKind, Purpose, Request, RequestKind,
+};
 use shakedown_experiment::CallPlan;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::connections::{Connections, Lane};
 use super::grpc::{GrpcAsk, Keep, Stay};
-use super::schemas::Schemas;
+use super::message::frame;
+use super::schemas::{self, Schemas};
 use super::{ProbeSettings, TraceParent, grpc, http};
 use crate::Recorder;
 
@@ -146,15 +149,22 @@ impl Line {
 
     async fn grpc(&self, attempt: &Attempt, method: &str, data: &str) -> CallEnd {
         let reach = attempt.plan.reach.as_str();
-        let made = self
-            .schemas
-            .request(reach, method, data, &self.settings.headers)
-            .await;
-        if let Some(why) = made.note {
-            self.recorder
-                .failed(ProbeKind::Call, format!("{method} at {reach}"), why);
-        }
-        let ask = match made.body {
+        // Whether there is such a method is told when its listener is looked for; an empty message
+        // needs no descriptors.
+        let body = if schemas::is_empty(data) && attempt.plan.purpose != Purpose::Locate {
+            Ok(frame(b""))
+        } else {
+            let made = self
+                .schemas
+                .request(reach, method, data, &self.settings.headers)
+                .await;
+            if let Some(why) = made.note {
+                self.recorder
+                    .failed(ProbeKind::Call, format!("{method} at {reach}"), why);
+            }
+            made.body
+        };
+        let ask = match body {
             Ok(body) => GrpcAsk {
                 path: format!("/{}", method.strip_prefix('/').unwrap_or(method)),
                 body,

@@ -67,24 +67,6 @@ pub(crate) async fn call(
     sent: impl FnOnce(),
     keep: Keep<'_>,
 ) -> CallEnd {
-    let end = exchange(channel, ask, stay, sent, keep).await;
-    let CallEnd::Failed { why } = end else {
-        return end;
-    };
-    // A stream knows that its connection broke; the connection knows why.
-    let said = channel.last_words().await.filter(|said| !said.is_empty());
-    CallEnd::Failed {
-        why: said.unwrap_or(why),
-    }
-}
-
-async fn exchange(
-    channel: &Channel,
-    ask: GrpcAsk,
-    stay: Stay,
-    sent: impl FnOnce(),
-    keep: Keep<'_>,
-) -> CallEnd {
     let give_up = Instant::now() + stay.patience;
     let opened = match request(&channel.authority, &ask) {
         Ok(request) => timeout_at(give_up, open(channel.send.clone(), request, ask.body)).await,
@@ -92,7 +74,7 @@ async fn exchange(
     };
     let (response, mut stream) = match opened {
         Err(_) => return CallEnd::TimedOut,
-        Ok(Err(error)) => return broken(&error),
+        Ok(Err(error)) => return broken(channel, &error).await,
         Ok(Ok(opened)) => opened,
     };
     sent();
@@ -106,7 +88,7 @@ async fn exchange(
     let end = tokio::select! {
         // An answer that is there counts, even if it is time to go.
         biased;
-        end = drain(response, keep) => end,
+        end = drain(channel, response, keep) => end,
         () = left => CallEnd::Left,
         () = sleep_until(give_up) => CallEnd::TimedOut,
     };
@@ -150,10 +132,10 @@ async fn open(
     Ok((response, stream))
 }
 
-async fn drain(response: ResponseFuture, mut keep: Keep<'_>) -> CallEnd {
+async fn drain(channel: &Channel, response: ResponseFuture, mut keep: Keep<'_>) -> CallEnd {
     let (head, mut body) = match response.await {
         Ok(response) => response.into_parts(),
-        Err(error) => return broken(&error),
+        Err(error) => return broken(channel, &error).await,
     };
     if let Some(status) = status(&head.headers) {
         return ended(status);
@@ -172,10 +154,10 @@ async fn drain(response: ResponseFuture, mut keep: Keep<'_>) -> CallEnd {
         let why = format!("the server speaks HTTP/2 but not gRPC: it answered {status}, {kind}");
         return CallEnd::Failed { why };
     }
-    match messages(&mut body, &mut keep).await {
+    match messages(channel, &mut body, &mut keep).await {
         Err(end) => end,
         Ok(()) => match body.trailers().await {
-            Err(error) => broken(&error),
+            Err(error) => broken(channel, &error).await,
             Ok(trailers) => trailers.as_ref().and_then(status).map_or_else(
                 || CallEnd::Failed {
                     why: "the answer ended without a grpc-status".to_owned(),
@@ -186,11 +168,18 @@ async fn drain(response: ResponseFuture, mut keep: Keep<'_>) -> CallEnd {
     }
 }
 
-async fn messages(body: &mut RecvStream, keep: &mut Keep<'_>) -> Result<(), CallEnd> {
+async fn messages(
+    channel: &Channel,
+    body: &mut RecvStream,
+    keep: &mut Keep<'_>,
+) -> Result<(), CallEnd> {
     let mut frames = Frames::default();
     let mut total = 0;
     while let Some(data) = body.data().await {
-        let data = data.map_err(|error| broken(&error))?;
+        let data = match data {
+            Ok(data) => data,
+            Err(error) => return Err(broken(channel, &error).await),
+        };
         // Fails only for more than was received.
         let _ = body.flow_control().release_capacity(data.len());
         total += data.len();
@@ -217,14 +206,22 @@ fn ended(status: Result<(u16, String), String>) -> CallEnd {
     }
 }
 
-/// How a stream broke.
-fn broken(error: &h2::Error) -> CallEnd {
+/// How a stream broke. Where it knows only that its connection did, the connection knows why.
+async fn broken(channel: &Channel, error: &h2::Error) -> CallEnd {
     match error.reason() {
-        Some(reason) if error.is_reset() && error.is_remote() => CallEnd::Reset {
-            reason: format!("{reason:?}"),
-        },
-        _ => CallEnd::Failed {
-            why: go_away(error),
-        },
+        Some(reason) if error.is_reset() && error.is_remote() => {
+            let reason = format!("{reason:?}");
+            return CallEnd::Reset { reason };
+        }
+        Some(_) => {
+            return CallEnd::Failed {
+                why: go_away(error),
+            };
+        }
+        None => {}
+    }
+    let said = channel.last_words().await.filter(|said| !said.is_empty());
+    CallEnd::Failed {
+        why: said.unwrap_or_else(|| go_away(error)),
     }
 }

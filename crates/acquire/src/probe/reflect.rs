@@ -325,3 +325,6 @@ fn forget_import(file: &mut FileDescriptorProto, name: &str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,14 @@ use super::{Headers, ReflectError, Reflection, Schema, SchemaError, TraceParent}
 /// For all rounds of reflection together; in practice there are two, of milliseconds each.
 const FETCH: Duration = Duration::from_secs(10);
 
+/// The message has no fields: no bytes at all, whatever its type.
+pub(crate) fn is_empty(data: &str) -> bool {
+    matches!(
+        data.split_whitespace().collect::<String>().as_str(),
+        "" | "{}"
+    )
+}
+
 /// A request that was made, or not.
 #[derive(Debug)]
 pub(crate) struct Made {
@@ -50,11 +58,6 @@ impl Schemas {
             Err(error) => return self.made(reach, method, Err(error.to_string()), None),
         };
         let empty = || Ok(frame(b""));
-        // An empty message is no bytes at all, whatever its type.
-        let is_empty = matches!(
-            data.split_whitespace().collect::<String>().as_str(),
-            "" | "{}"
-        );
         let (body, note) = match self.schema(reach, service, headers).await {
             Ok(schema) => match schema.encode(method, data) {
                 Ok(message) => (Ok(frame(&message)), None),
@@ -64,7 +67,7 @@ impl Schemas {
                 ) => (empty(), Some(error.to_string())),
                 Err(error) => (Err(error.to_string()), None),
             },
-            Err(_) if is_empty => (empty(), None),
+            Err(_) if is_empty(data) => (empty(), None),
             Err(error) => {
                 let why = format!("{reach}: the data cannot be turned into a message: {error}");
                 (Err(why), None)

@@ -71,7 +71,6 @@ impl Splitter {
 }
 
 /// What a service has written so far.
-#[derive(Debug)]
 pub(super) struct Log {
     recorder: Recorder,
     role: Role,

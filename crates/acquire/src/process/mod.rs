@@ -14,6 +14,7 @@ mod remedy;
 mod supervise;
 mod tree;
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
@@ -63,7 +64,6 @@ pub struct Launch {
 }
 
 /// A service that we started. Dropping it ends the service, without waiting for it.
-#[derive(Debug)]
 pub struct Service {
     pid: u32,
     /// Dropping it closes the socket in this direction, which is the order to end everything.
@@ -74,7 +74,6 @@ pub struct Service {
 }
 
 /// What the handle and its supervisor both know.
-#[derive(Debug)]
 struct Shared {
     recorder: Recorder,
     role: Role,
@@ -270,6 +269,15 @@ impl Service {
             let _ = tokio::time::timeout(2 * KILL_TIME, supervisor).await;
         }
         self.supervisor = None;
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the record, which is all that was ever seen.
+        let mut debug = f.debug_struct("Service");
+        let debug = debug.field("pid", &self.pid).field("role", self.role());
+        debug.finish_non_exhaustive()
     }
 }
 

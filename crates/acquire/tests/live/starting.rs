@@ -71,8 +71,8 @@ pub(super) fn an_absent_command_is_named() {
 
 pub(super) fn an_absent_command_in_the_folder_is_found() {
     let dir = folder();
-    let error = check(&["script"], in_folder(&dir));
-    assert!(error.to_string().contains("-- ./script"), "{error}");
+    let error = check(&["greet-3141"], in_folder(&dir));
+    assert!(error.to_string().contains("-- ./greet-3141"), "{error}");
 }
 
 pub(super) fn a_file_that_may_not_be_executed_is_named() {
@@ -124,7 +124,7 @@ pub(super) fn a_program_that_is_no_guardian_is_named() {
 pub(super) fn a_service_starts_in_its_folder_with_its_variables() {
     let dir = folder();
     let launch = Launch {
-        command: vec!["./script".to_owned()],
+        command: vec!["./greet-3141".to_owned()],
         env: vec![("GREETING".to_owned(), "hello there".to_owned())],
         cwd: Some(dir.path().to_owned()),
         ..Launch::default()

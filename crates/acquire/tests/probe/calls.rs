@@ -101,9 +101,11 @@ async fn a_deadline_travels_and_the_server_acts_on_it() {
         let begin = peer.event("begin").await;
         let left = begin["deadline_ms"].as_i64().expect("a number");
         assert!((1..=200).contains(&left), "{begin}");
-        assert_eq!(
-            peer.event("end").await["context"],
-            "context deadline exceeded"
+        // When the reset wins its race, grpc-go cancels the context (grpc-go issue 8961).
+        let context = peer.event("end").await["context"].clone();
+        assert!(
+            context == "context deadline exceeded" || context == "context canceled",
+            "{context}"
         );
     }
 }
@@ -132,14 +134,12 @@ async fn a_connection_survives_the_calls_that_are_left_on_it() {
     for _ in 0..5 {
         let mut plan = plan(&peer.server.reach, Purpose::Cancel);
         plan.cancel_after = Some(ms(20));
-        // Reflection hangs too, once; an empty message needs none.
         assert_eq!(run.end(plan).await, CallEnd::Left);
     }
-    let reflection = 1;
     assert_eq!(
-        peer.server.accepted.load(Ordering::SeqCst) - reflection,
-        1 + 4,
-        "one for the calls, and one try of reflection each"
+        peer.server.accepted.load(Ordering::SeqCst),
+        1,
+        "one for all"
     );
     for _ in 0..5 {
         assert_eq!(peer.resets.recv().await, Some(h2::Reason::CANCEL));

@@ -33,16 +33,25 @@ pub(crate) struct Server {
     pub(crate) accepted: Arc<AtomicUsize>,
     /// Connections that the other side has closed.
     pub(crate) closed: UnboundedReceiver<()>,
+    /// The first that each connection of a plain server heard.
+    pub(crate) heard: UnboundedReceiver<Vec<u8>>,
     _tasks: JoinSet<()>,
 }
 
 pub(crate) async fn server(reply: Reply) -> Server {
-    serve(move |stream, closed| async move {
-        // How the other side leaves is what the tests look at.
-        let _ = answer(stream, reply).await;
-        let _ = closed.send(());
-    })
-    .await
+    let (first, heard) = unbounded_channel();
+    let each = move |stream, closed: UnboundedSender<()>| {
+        let first = first.clone();
+        async move {
+            // How the other side leaves is what the tests look at.
+            let _ = answer(stream, reply, first).await;
+            let _ = closed.send(());
+        }
+    };
+    Server {
+        heard,
+        ..serve(each).await
+    }
 }
 
 async fn serve<F>(each: impl Fn(TcpStream, UnboundedSender<()>) -> F + Send + 'static) -> Server
@@ -66,18 +75,25 @@ where
         reach,
         accepted,
         closed,
+        heard: unbounded_channel().1,
         _tasks: tasks,
     }
 }
 
-async fn answer(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
+async fn answer(
+    mut stream: TcpStream,
+    reply: Reply,
+    first: UnboundedSender<Vec<u8>>,
+) -> std::io::Result<()> {
     let mut come = [0; 4096];
     if let Reply::First(bytes) = reply {
         stream.write_all(bytes).await?;
     }
-    if stream.read(&mut come).await? == 0 {
+    let length = stream.read(&mut come).await?;
+    if length == 0 {
         return Ok(());
     }
+    let _ = first.send(come[..length].to_vec());
     match reply {
         Reply::Close => return Ok(()),
         Reply::Bytes(bytes) => {

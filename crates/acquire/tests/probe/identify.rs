@@ -159,3 +159,15 @@ async fn half_an_answer_and_an_endless_one_are_http_all_the_same() {
         check(&server.reach, &[Http1]).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_speaks_http2_first_hears_nothing_else() {
+    let settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    let mut server = server(Reply::First(settings)).await;
+    let (facts, _) = facts(&server.reach).await;
+    assert_eq!(facts.speaks, [H2c], "{:?}", facts.unclear);
+    for _ in 0..server.accepted.load(std::sync::atomic::Ordering::SeqCst) {
+        let heard = server.heard.recv().await.expect("each is told");
+        assert!(heard.starts_with(b"PRI * HTTP/2.0"), "{heard:?}");
+    }
+}

@@ -30,7 +30,7 @@ fn judge(seen: &Evidence) -> Judgement {
         &given,
         Purpose::Cancel,
         "--grpc pkg.Service/Method or --http 'GET /path'",
-        "gone within",
+        "left by their caller",
         finding,
     )
 }
@@ -52,7 +52,7 @@ fn finding(seen: &Evidence, request: usize, late: &Late<'_>) -> Finding {
         location: late.place(seen),
         exhibits: late.exhibits(seen),
         fix: "watch ctx.Done() (r.Context() in HTTP handlers) and return; do not cut the context off with context.Background() or context.WithoutCancel while the caller waits for the answer".into(),
-        repeat: repeat(seen, RULE.meta.name, Some(request)),
+        repeat: repeat(seen, RULE.meta.name),
         subject,
     }
     .by(&RULE.meta)

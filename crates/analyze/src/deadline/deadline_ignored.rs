@@ -46,7 +46,7 @@ fn judge(seen: &Evidence) -> Judgement {
         &grpc,
         Purpose::Deadline,
         "--grpc pkg.Service/Method --data '{…}'",
-        "gone within",
+        "caught at their deadline",
         finding,
     )
 }
@@ -57,7 +57,7 @@ pub(super) fn judge_requests(
     requests: &[usize],
     purpose: Purpose,
     flags: &str,
-    gone: &str,
+    how: &str,
     finding: fn(&Evidence, usize, &Late<'_>) -> Finding,
 ) -> Judgement {
     if requests.is_empty() {
@@ -103,7 +103,7 @@ pub(super) fn judge_requests(
             .map(|subject| crate::exhibits::short_subject(subject))
             .collect();
         Judgement::passed(format!(
-            "{}: {calls} calls caught, {gone} {} ms",
+            "{}: {calls} calls {how}, gone within {} ms",
             shown.join(", "),
             slowest.as_millis()
         ))
@@ -128,7 +128,7 @@ fn finding(seen: &Evidence, request: usize, late: &Late<'_>) -> Finding {
         location: late.place(seen),
         exhibits: late.exhibits(seen),
         fix: "select { case <-work: … case <-ctx.Done(): return nil, status.FromContextError(ctx.Err()).Err() }; pass ctx to every call, and wait with a timer, not with time.Sleep".into(),
-        repeat: repeat(seen, RULE.meta.name, Some(request)),
+        repeat: repeat(seen, RULE.meta.name),
         subject,
     }
     .by(&RULE.meta)

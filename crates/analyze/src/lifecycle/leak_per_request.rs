@@ -301,7 +301,7 @@ fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
         location: place,
         exhibits,
         fix: fix(&doing).into(),
-        repeat: repeat(seen, RULE.meta.name, None),
+        repeat: repeat(seen, RULE.meta.name),
     }
     .by(&RULE.meta)
 }

@@ -63,7 +63,7 @@ fn judge(seen: &Evidence) -> Judgement {
                     .chain(place.map(|(_, stack)| exhibits::stack("what main was waiting for", stack)))
                     .collect(),
                 fix: "ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt); when ctx is done: server.Shutdown(bounded), grpcServer.GracefulStop with a bound, then return from main".into(),
-                repeat: repeat(seen, RULE.meta.name, None),
+                repeat: repeat(seen, RULE.meta.name),
             };
             Judgement::failed(vec![found.by(&RULE.meta)])
         }

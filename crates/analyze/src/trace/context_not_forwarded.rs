@@ -166,7 +166,7 @@ fn finding(
         ),
         exhibits,
         fix: "pass the request's ctx to the call; if the work must outlive the request: context.WithoutCancel(ctx), which keeps the trace".into(),
-        repeat: repeat(seen, "context-not-forwarded", None),
+        repeat: repeat(seen, RULE.meta.name),
     }
     .by(&RULE.meta)
 }

@@ -186,7 +186,7 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         location: place,
         exhibits,
         fix: fix(group.format).into(),
-        repeat: repeat(seen, RULE.meta.name, None),
+        repeat: repeat(seen, RULE.meta.name),
     }
     .by(&RULE.meta)
 }

@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use shakedown_checklist::config::parse_duration;
-use shakedown_checklist::{Dependency, Settings, Start, config};
-use shakedown_evidence::Request;
-use shakedown_findings::{Severity, Verdict};
+use shakedown_findings::Verdict;
 
-use super::check::{Output, bundle_dir, carry_out};
+use super::output::Output;
 use crate::exit::{self, Ended};
 use crate::terminal;
 
@@ -55,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Ended {
     };
     let say = |text: &str| {
         if !args.silent {
-            terminal::complain(text)
+            terminal::complain(text);
         }
     };
     unpack(&dir)?;
@@ -65,20 +63,27 @@ pub(crate) fn run(args: &Args) -> Ended {
     ));
     build(&dir)?;
     let mut as_promised = true;
-    for (name, fault, promised) in [
+    for (name, faults, promised) in [
         ("healthy", "", Verdict::Ready),
         ("faulty", FAULTS, Verdict::NotReady),
     ] {
         if args.only.as_deref().is_some_and(|only| only != name) {
             continue;
         }
-        let settings = settings(&dir, name, fault, args.window)?;
-        say(&format!(
-            "\n$ shakedown check {} -- {}",
-            flags(&settings),
-            settings.start.command.join(" ")
-        ));
-        let (report, code) = carry_out(&settings, args.silent)?;
+        let config = dir.join(format!("{name}.toml"));
+        fs::write(&config, configuration(name, faults))
+            .with_context(|| config.display().to_string())?;
+        let mut words = vec![
+            "check".into(),
+            "--config".into(),
+            config.display().to_string(),
+        ];
+        words.extend(["--window".into(), format!("{}ms", args.window.as_millis())]);
+        say(&format!("\n$ shakedown {}", words.join(" ")));
+        if args.silent {
+            words.push("--silent".into());
+        }
+        let (report, code) = super::check::parsed(&words)?;
         Output::text().write(&report)?;
         terminal::show("\n")?;
         as_promised &= report.verdict == promised;
@@ -91,6 +96,40 @@ pub(crate) fn run(args: &Args) -> Ended {
     } else {
         exit::NOT_READY
     })
+}
+
+/// A configuration as a team would write it; ports are those that the system gives.
+fn configuration(name: &str, faults: &str) -> String {
+    let fault = if faults.is_empty() {
+        String::new()
+    } else {
+        format!(", \"-fault\", {faults:?}")
+    };
+    format!(
+        r#"schema = 1
+
+[[service]]
+name = "{name}"
+source = "."
+start = {{ cmd = ["./bin/orders", "-http", "127.0.0.1:0", "-grpc", "127.0.0.1:0", "-admin", "127.0.0.1:0", "-inventory", "127.0.0.1:{{port.inventory}}"{fault}] }}
+
+[[service.dependency]]
+name = "inventory"
+cmd = ["./bin/inventory", "-grpc", "127.0.0.1:{{port.inventory}}"]
+ready = "grpc://127.0.0.1:{{port.inventory}}"
+
+[[service.request]]
+grpc = "orders.v1.Orders/Get"
+data = {{ id = "7" }}
+
+[[service.request]]
+grpc = "orders.v1.Orders/Search"
+data = {{ query = "bolt" }}
+
+[[service.request]]
+http = "GET /orders/7"
+"#
+    )
 }
 
 /// A folder that changes with the sources, so that an old build is never taken for a new one.
@@ -149,86 +188,4 @@ fn build(dir: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The example's requests, started on ports that the system gives.
-pub(crate) fn settings(
-    dir: &Path,
-    name: &str,
-    fault: &str,
-    window: Duration,
-) -> anyhow::Result<Settings> {
-    let words = |words: &[&str]| {
-        words
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect::<Vec<_>>()
-    };
-    let program = |name: &str| dir.join("bin").join(name).display().to_string();
-    let inventory = "127.0.0.1:{port.inventory}";
-    let mut command = words(&[
-        &program("orders"),
-        "-http",
-        "127.0.0.1:0",
-        "-grpc",
-        "127.0.0.1:0",
-        "-admin",
-        "127.0.0.1:0",
-        "-inventory",
-        inventory,
-    ]);
-    if !fault.is_empty() {
-        command.extend(words(&["-fault", fault]));
-    }
-    let kinds = [
-        config::grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#.into()),
-        config::grpc("orders.v1.Orders/Search", r#"{"query":"bolt"}"#.into()),
-        config::http("GET /orders/7", String::new()),
-    ];
-    let kinds: Result<Vec<_>, String> = kinds.into_iter().collect();
-    let kinds = kinds.map_err(anyhow::Error::msg)?;
-    Ok(Settings {
-        name: name.into(),
-        start: Start {
-            command,
-            ..Start::default()
-        },
-        dependencies: vec![Dependency {
-            name: "inventory".into(),
-            start: Start {
-                command: words(&[&program("inventory"), "-grpc", inventory]),
-                ready: Some(format!("grpc://{inventory}")),
-                ..Start::default()
-            },
-        }],
-        requests: kinds
-            .into_iter()
-            .map(|kind| Request {
-                kind,
-                deadline_ms: None,
-                repeat_safe: true,
-                given: true,
-            })
-            .collect(),
-        headers: Vec::new(),
-        private: Vec::new(),
-        source: Some(dir.to_owned()),
-        window,
-        quick: false,
-        only: Vec::new(),
-        fail_on: Severity::Error,
-        ready_timeout: Duration::from_secs(60),
-        grace: Duration::from_secs(10),
-        out: bundle_dir(name),
-        guardian: std::env::current_exe().context("our own executable")?,
-    })
-}
-
-fn flags(settings: &Settings) -> String {
-    settings
-        .requests
-        .iter()
-        .map(Request::flags)
-        .collect::<Vec<_>>()
-        .join(" ")
 }

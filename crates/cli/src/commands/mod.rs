@@ -3,7 +3,10 @@
 mod check;
 mod demo;
 mod explain;
+mod output;
 mod replay;
+mod run_dir;
+mod settings;
 
 use clap::{ArgMatches, Parser, Subcommand};
 

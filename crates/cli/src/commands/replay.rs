@@ -6,7 +6,7 @@ use anyhow::Context;
 use shakedown_checklist::assess;
 use shakedown_evidence::bundle;
 
-use super::check::Output;
+use super::output::Output;
 use crate::exit::{self, Ended};
 
 #[derive(Debug, clap::Args)]

@@ -156,7 +156,7 @@ impl Fields {
             Meaning::Method => set(&mut self.exchange.method, value),
             Meaning::Path => set(&mut self.exchange.path, value),
             Meaning::Status => {
-                self.exchange.status = self.exchange.status.or_else(|| status(value))
+                self.exchange.status = self.exchange.status.or_else(|| status(value));
             }
             Meaning::Rpc => set(&mut self.exchange.rpc, value),
             Meaning::RpcCode => set(&mut self.exchange.rpc_code, value),

@@ -5,6 +5,9 @@
 //! too. Because a nested name carries its path, `"req":{"trace_id":…}` is `reqtraceid`, which
 //! means nothing: a copy of another's id is not the line's own.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// Longest folded name that can mean something.
 const NAME_MAX: usize = 64;
 
@@ -158,152 +161,96 @@ pub(super) fn meaning(path: &Folded, key: &str) -> Option<Meaning> {
             _ => {}
         }
     }
-    let name = path.join(key)?;
-    by_name(name.as_str()).or_else(|| id(name.as_str()))
+    known(path.join(key)?.as_str())
 }
 
 /// Meaning of a name as far as ids go.
 pub(super) fn id_meaning(key: &str) -> Option<Meaning> {
-    match key {
-        "@tr" => Some(Meaning::Trace(Form::Vendor)),
-        "@sp" => Some(Meaning::Span(Form::Vendor)),
-        _ => id(Folded::EMPTY.join(key)?.as_str()),
-    }
+    let is_id = |meaning: &Meaning| {
+        matches!(
+            meaning,
+            Meaning::Trace(_) | Meaning::Span(_) | Meaning::Pair
+        )
+    };
+    meaning(&Folded::EMPTY, key).filter(is_id)
 }
 
-fn id(name: &str) -> Option<Meaning> {
-    Some(match name {
-        "traceid" => Meaning::Trace(Form::Own),
-        "spanid" => Meaning::Span(Form::Own),
-        "oteltraceid"
-        | "opentelemetrytraceid"
-        | "tracetraceid"
-        | "tracecontexttraceid"
-        | "spantraceid"
-        | "logginggoogleapiscom/trace"
-        | "xraytraceid"
-        | "awsxraytraceid"
-        | "xb3traceid"
-        | "b3traceid"
-        | "xtraceid" => Meaning::Trace(Form::Vendor),
-        "otelspanid"
-        | "opentelemetryspanid"
-        | "tracespanid"
-        | "tracecontextspanid"
-        | "spanspanid"
-        | "logginggoogleapiscom/spanid"
-        | "xb3spanid"
-        | "b3spanid"
-        | "xspanid" => Meaning::Span(Form::Vendor),
-        "ddtraceid" => Meaning::Trace(Form::Decimal),
-        "ddspanid" => Meaning::Span(Form::Decimal),
-        "trace" => Meaning::Trace(Form::Strict),
-        "span" | "transactionid" => Meaning::Span(Form::Strict),
-        "traceparent" | "b3" | "ubertraceid" | "xcloudtracecontext" | "xamzntraceid" => {
-            Meaning::Pair
-        }
-        _ => return None,
-    })
+fn known(name: &str) -> Option<Meaning> {
+    static KNOWN: LazyLock<HashMap<&str, Meaning>> = LazyLock::new(|| {
+        let rows = NAMES.iter();
+        rows.flat_map(|(meaning, names)| names.split_whitespace().map(|name| (name, *meaning)))
+            .collect()
+    });
+    KNOWN.get(name).copied()
 }
 
-fn by_name(name: &str) -> Option<Meaning> {
-    Some(match name {
-        "level" | "lvl" | "severity" | "loglevel" | "levelname" | "severitytext" => Meaning::Level,
-        "msg" => Meaning::Message(0),
-        "message" => Meaning::Message(1),
-        "fieldsmessage" | "fieldsmsg" | "shortmessage" | "@mt" => Meaning::Message(2),
-        "time" | "ts" | "timestamp" | "@timestamp" | "datetime" | "eventtime" => Meaning::Time,
-        "logger" | "loggername" | "loglogger" | "target" => Meaning::Logger,
-        "caller" | "source" => Meaning::Caller,
-        "file"
-        | "sourcefile"
-        | "logoriginfilename"
-        | "logoriginfile"
-        | "logginggoogleapiscom/sourcelocationfile" => Meaning::File,
-        "line"
-        | "lineno"
-        | "linenumber"
-        | "sourceline"
-        | "logoriginfileline"
-        | "logginggoogleapiscom/sourcelocationline" => Meaning::Line,
-        "func"
-        | "function"
-        | "sourcefunction"
-        | "logoriginfunction"
-        | "logginggoogleapiscom/sourcelocationfunction" => Meaning::Function,
-        "method"
-        | "httpmethod"
-        | "requestmethod"
-        | "reqmethod"
-        | "httprequestmethod"
-        | "httprequestrequestmethod" => Meaning::Method,
-        "path"
-        | "uri"
-        | "url"
-        | "route"
-        | "requesturi"
-        | "requestpath"
-        | "requesturl"
-        | "requrl"
-        | "requri"
-        | "reqpath"
-        | "httppath"
-        | "httptarget"
-        | "httpurl"
-        | "httproute"
-        | "urlpath"
-        | "urlfull"
-        | "urloriginal"
-        | "httprequestpath"
-        | "httprequesturl"
-        | "httprequestrequesturl" => Meaning::Path,
-        "status"
-        | "statuscode"
-        | "code"
-        | "httpstatus"
-        | "httpstatuscode"
-        | "responsestatus"
-        | "responsestatuscode"
-        | "responsecode"
-        | "resstatus"
-        | "resstatuscode"
-        | "respstatus"
-        | "respstatuscode"
-        | "httpresponsestatus"
-        | "httpresponsestatuscode"
-        | "httprequeststatus" => Meaning::Status,
-        "grpcmethod" | "rpcmethod" | "fullmethod" | "grpcfullmethod" => Meaning::Rpc,
-        "grpccode" | "grpcstatus" | "grpcstatuscode" | "rpcgrpcstatuscode" | "rpccode" => {
-            Meaning::RpcCode
-        }
-        "remoteaddr"
-        | "remoteaddress"
-        | "remote"
-        | "remoteip"
-        | "peer"
-        | "peeraddr"
-        | "peeraddress"
-        | "networkpeeraddress"
-        | "netpeerip"
-        | "netsockpeeraddr"
-        | "client"
-        | "clientaddr"
-        | "clientaddress"
-        | "clientip"
-        | "ip"
-        | "requestremoteaddr"
-        | "requestremoteip"
-        | "reqremoteaddr"
-        | "reqremoteip"
-        | "reqremoteaddress"
-        | "httprequestremoteip"
-        | "httpremoteaddr"
-        | "grpcpeeraddress" => Meaning::Peer,
-        "remoteport" | "peerport" | "networkpeerport" | "netpeerport" | "netsockpeerport"
-        | "clientport" | "requestremoteport" | "reqremoteport" => Meaning::PeerPort,
-        _ => return None,
-    })
-}
+/// Folded names by their meaning. Seen in code and issues of the libraries, in the semantic
+/// conventions of OpenTelemetry, and in the documentation of Datadog, Google, Elastic, Honeycomb,
+/// AWS, Serilog, go-zero and Caddy.
+const NAMES: [(Meaning, &str); 26] = [
+    (Meaning::Trace(Form::Own), "traceid"),
+    (Meaning::Span(Form::Own), "spanid"),
+    (
+        Meaning::Trace(Form::Vendor),
+        "oteltraceid opentelemetrytraceid tracetraceid tracecontexttraceid spantraceid
+         logginggoogleapiscom/trace xraytraceid awsxraytraceid xb3traceid b3traceid xtraceid",
+    ),
+    (
+        Meaning::Span(Form::Vendor),
+        "otelspanid opentelemetryspanid tracespanid tracecontextspanid spanspanid
+         logginggoogleapiscom/spanid xb3spanid b3spanid xspanid",
+    ),
+    (Meaning::Trace(Form::Decimal), "ddtraceid"),
+    (Meaning::Span(Form::Decimal), "ddspanid"),
+    (Meaning::Trace(Form::Strict), "trace"),
+    (Meaning::Span(Form::Strict), "span transactionid"),
+    (Meaning::Pair, "traceparent b3 ubertraceid xcloudtracecontext xamzntraceid"),
+    (Meaning::Level, "level lvl severity loglevel levelname severitytext"),
+    (Meaning::Message(0), "msg"),
+    (Meaning::Message(1), "message"),
+    (Meaning::Message(2), "fieldsmessage fieldsmsg shortmessage @mt content"),
+    (Meaning::Time, "time ts timestamp @timestamp datetime eventtime"),
+    (Meaning::Logger, "logger loggername loglogger target"),
+    (Meaning::Caller, "caller source"),
+    (
+        Meaning::File,
+        "file sourcefile logoriginfilename logoriginfile logginggoogleapiscom/sourcelocationfile",
+    ),
+    (
+        Meaning::Line,
+        "line lineno linenumber sourceline logoriginfileline logginggoogleapiscom/sourcelocationline",
+    ),
+    (
+        Meaning::Function,
+        "func function sourcefunction logoriginfunction logginggoogleapiscom/sourcelocationfunction",
+    ),
+    (
+        Meaning::Method,
+        "method httpmethod requestmethod reqmethod httprequestmethod httprequestrequestmethod",
+    ),
+    (
+        Meaning::Path,
+        "path uri url route requesturi requestpath requesturl requrl requri reqpath httppath httptarget httpurl
+         httproute urlpath urlfull urloriginal httprequestpath httprequesturl httprequestrequesturl",
+    ),
+    (
+        Meaning::Status,
+        "status statuscode code httpstatus httpstatuscode responsestatus responsestatuscode responsecode
+         resstatus resstatuscode respstatus respstatuscode httpresponsestatus httpresponsestatuscode httprequeststatus",
+    ),
+    (
+        Meaning::Peer,
+        "remoteaddr remoteaddress remote remoteip peer peeraddr peeraddress networkpeeraddress netpeerip
+         netsockpeeraddr client clientaddr clientaddress clientip ip requestremoteaddr requestremoteip reqremoteaddr
+         reqremoteip reqremoteaddress httprequestremoteip httpremoteaddr grpcpeeraddress",
+    ),
+    (
+        Meaning::PeerPort,
+        "remoteport peerport networkpeerport netpeerport netsockpeerport clientport requestremoteport reqremoteport",
+    ),
+    (Meaning::Rpc, "grpcmethod rpcmethod fullmethod grpcfullmethod"),
+    (Meaning::RpcCode, "grpccode grpcstatus grpcstatuscode rpcgrpcstatuscode rpccode"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -365,6 +312,23 @@ mod tests {
         ] {
             check(key, None);
         }
+    }
+
+    #[test]
+    fn each_name_has_one_meaning() {
+        let names: Vec<_> = NAMES
+            .iter()
+            .flat_map(|(_, names)| names.split_whitespace())
+            .collect();
+        for name in &names {
+            assert_eq!(
+                Folded::EMPTY.join(name).unwrap().as_str(),
+                *name,
+                "{name} is not folded"
+            );
+        }
+        let distinct: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len());
     }
 
     #[test]

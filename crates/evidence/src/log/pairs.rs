@@ -8,6 +8,9 @@ use std::borrow::Cow;
 
 use super::json;
 
+/// Longest word after a colon that is looked at: more than any id has.
+const COLON_VALUE_MAX: usize = 160;
+
 /// Which sign stood between key and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
@@ -34,11 +37,18 @@ pub(super) struct Pair<'a> {
 pub(super) struct Pairs<'a> {
     text: &'a str,
     at: usize,
+    /// A quote was met that nothing closes: later ones are signs like others, or each of them
+    /// would be followed to the end of the text.
+    unclosed: bool,
 }
 
 impl<'a> Pairs<'a> {
     pub(super) const fn of(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self {
+            text,
+            at: 0,
+            unclosed: false,
+        }
     }
 
     fn byte(&self, at: usize) -> Option<u8> {
@@ -52,9 +62,15 @@ impl<'a> Pairs<'a> {
     /// Reads the key at the current position, if one is there, and steps over it.
     fn key(&mut self) -> Option<(&'a str, usize)> {
         let start = self.at;
-        if self.byte(start)? == b'"' {
+        // After a letter or digit it is a sign of inches, or the end of what was cut.
+        let opens = start == 0
+            || self
+                .byte(start - 1)
+                .is_none_or(|before| !before.is_ascii_alphanumeric());
+        if self.byte(start)? == b'"' && opens && !self.unclosed {
             // The name of a JSON member; other quoted texts are passed over by the caller.
             let Some(end) = json::string_end(self.text.as_bytes(), start) else {
+                self.unclosed = true;
                 self.at += 1;
                 return None;
             };
@@ -68,32 +84,34 @@ impl<'a> Pairs<'a> {
         (length > 0).then(|| (self.slice(start, start + length), start))
     }
 
-    /// Reads the value at `start`.
-    fn value(&self, start: usize) -> (Cow<'a, str>, usize) {
+    /// Reads the value at `start`: a quoted text, a group in brackets (which is no value), or a
+    /// word. Gives its end, and whether it is surely a value and no prose.
+    fn value(&self, start: usize, sign: Sign) -> (Cow<'a, str>, usize, bool) {
         let bytes = self.text.as_bytes();
+        let group = |opening| json::nested_end(bytes, opening).unwrap_or(bytes.len());
         match self.byte(start) {
-            Some(b'"') => {
-                if let Some(end) = json::string_end(bytes, start) {
-                    return (json::unescape(self.slice(start + 1, end - 1)), end);
-                }
-                (Cow::Borrowed(""), bytes.len())
-            }
-            Some(b'{' | b'[') => (
-                Cow::Borrowed(""),
-                json::nested_end(bytes, start).unwrap_or(bytes.len()),
-            ),
+            Some(b'"') => match json::string_end(bytes, start) {
+                Some(end) => (json::unescape(self.slice(start + 1, end - 1)), end, true),
+                None => (Cow::Borrowed(""), bytes.len(), true),
+            },
+            Some(b'{' | b'[') => (Cow::Borrowed(""), group(start), true),
             _ => {
                 let rest = bytes.get(start..).unwrap_or_default();
+                // A word after a colon is read again as the next key, so it must be short.
+                let rest = match sign {
+                    Sign::Equals => rest,
+                    Sign::Colon => &rest[..rest.len().min(COLON_VALUE_MAX)],
+                };
                 let length = rest.iter().position(|byte| !is_value(*byte));
                 let end = start + length.unwrap_or(rest.len());
-                if matches!(self.byte(end), Some(b'{' | b'[')) && end > start {
-                    // `map[…]` and `&{…}` as fmt prints them.
-                    return (
-                        Cow::Borrowed(""),
-                        json::nested_end(bytes, end).unwrap_or(bytes.len()),
-                    );
+                let word = self.slice(start, end);
+                // `map[…]`, `&{…}` and `main.Order{…}` as fmt prints them.
+                let printed = sign == Sign::Equals && !word.is_empty()
+                    || matches!(word, "map" | "&" | "&map");
+                match self.byte(end) {
+                    Some(b'{' | b'[') if printed => (Cow::Borrowed(""), group(end), true),
+                    _ => (Cow::Borrowed(word), end, sign == Sign::Equals),
                 }
-                (Cow::Borrowed(self.slice(start, end)), end)
             }
         }
     }
@@ -114,11 +132,10 @@ impl<'a> Iterator for Pairs<'a> {
             };
             let space = sign == Sign::Colon && self.byte(self.at + 1) == Some(b' ');
             let from = self.at + 1 + usize::from(space);
-            let (value, end) = self.value(from);
-            // After a colon only brackets are surely a value; a word may be the next key.
-            let group = value.is_empty() && self.slice(from, end).starts_with(['{', '[', '&', 'm']);
-            let takes = sign == Sign::Equals || group || self.byte(start) == Some(b'"');
-            self.at = if takes { end } else { from };
+            let (value, end, sure) = self.value(from, sign);
+            // A word after a colon may be the next key.
+            let quoted = self.byte(start) == Some(b'"');
+            self.at = if sure || quoted { end } else { from };
             return Some(Pair {
                 key,
                 sign,

@@ -38,7 +38,8 @@ pub(super) fn of_message(message: &str) -> String {
         .find(|line| !line.trim().is_empty())
         .unwrap_or("");
     let line = line.trim();
-    let cut = line.floor_char_boundary(LOOKED_AT_MAX);
+    let inside = |at: &usize| line.is_char_boundary(*at);
+    let cut = (0..=line.len().min(LOOKED_AT_MAX)).rev().find(inside).unwrap_or(0);
     let mut out = Template::default();
     let mut rest = &line[..cut];
     while let Some(first) = rest.chars().next() {
@@ -118,6 +119,7 @@ impl Template {
         let word = &rest[..length];
         if let Some((key, value)) = word.split_once('=')
             && is_key(key)
+            && !value.starts_with('=')
         {
             let value_start = key.len() + 1;
             let whole = value_start + value_length(&rest[value_start..], value.len());

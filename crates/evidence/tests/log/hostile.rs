@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use shakedown_evidence::log::{ParsedLine, fuzz};
 
-/// 64 KiB within a second, even in a debug build on a busy machine: what is not linear takes
-/// minutes.
+/// 64 KiB within seconds, even in a debug build on a busy machine (milliseconds on a free one): what
+/// is not linear takes far longer.
 fn check(text: &str) {
     let begun = Instant::now();
     fuzz(text.as_bytes());
     let took = begun.elapsed();
     assert!(
-        took < Duration::from_secs(2),
+        took < Duration::from_secs(5),
         "{} bytes beginning with {:.40} took {took:?}",
         text.len(),
         text

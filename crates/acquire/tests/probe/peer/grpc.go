@@ -43,7 +43,7 @@ func serveGRPC(with extras, options ...grpc.ServerOption) string {
 
 // report tells the test what came in and how its context stood when the handler returned.
 func report(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	left := time.Duration(-1)
+	left := -time.Millisecond
 	if deadline, ok := ctx.Deadline(); ok {
 		left = time.Until(deadline)
 	}

@@ -54,7 +54,9 @@ func main() {
 	mixed := &http.Server{Handler: app(), Protocols: new(http.Protocols)}
 	mixed.Protocols.SetHTTP1(true)
 	mixed.Protocols.SetUnencryptedHTTP2(true)
-	tls := httptest.NewTLSServer(app())
+	tls := httptest.NewUnstartedServer(app())
+	tls.Config.ErrorLog = log.New(io.Discard, "", 0)
+	tls.StartTLS()
 
 	addresses := map[string]any{
 		"grpc":       serveGRPC(full),

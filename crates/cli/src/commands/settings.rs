@@ -1,0 +1,326 @@
+//! Flags and configuration become the settings of a run.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::ArgMatches;
+use shakedown_checklist::config::{self, Config, FILE, ServiceTable, StartTable};
+use shakedown_checklist::{Dependency, Settings, Start, rules_named};
+use shakedown_evidence::{Request, RequestKind};
+use shakedown_findings::Severity;
+
+use super::check::Args;
+use super::run_dir::bundle_dir;
+
+/// The window of an ordinary run: long enough for what happens every half minute.
+const WINDOW: Duration = Duration::from_secs(30);
+/// The window of `--quick`.
+const WINDOW_QUICK: Duration = Duration::from_secs(5);
+/// How long a service may take to become ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may take to end: what orchestrators grant by default is 30 s, what a drain should
+/// need is less.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Merges flags and configuration; flags win.
+pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settings> {
+    let config = read_config(args)?;
+    let table = match &config {
+        Some((config, path)) => Some((
+            config
+                .service(args.service.as_deref())
+                .map_err(|why| anyhow!("{why}"))?,
+            folder(path),
+        )),
+        None if args.service.is_some() => bail!("--service needs a configuration: no {FILE} here"),
+        None => None,
+    };
+    let service = table.as_ref().map(|(table, _)| *table);
+    let base = table
+        .as_ref()
+        .map_or(PathBuf::new(), |(_, base)| base.clone());
+    let start = start(args, service, &base)?;
+    let name = service.map_or_else(
+        || name_of(&start.command),
+        |service| service.name().to_owned(),
+    );
+    let mut requests = given(args, words)?;
+    if requests.is_empty() {
+        requests = service.map(ServiceTable::requests).unwrap_or_default();
+    }
+    for word in &args.only {
+        if rules_named(word).is_empty() {
+            bail!(
+                "--only {word}: no item and no rule has that name; `shakedown explain` lists them"
+            );
+        }
+    }
+    let quick = args.quick;
+    let of_config = config.as_ref().and_then(|(config, _)| config.gate.fail_on);
+    let fail_on = match args.fail_on.as_deref() {
+        Some("warning") => Severity::Warning,
+        Some("info") => Severity::Info,
+        Some(_) => Severity::Error,
+        None => of_config.unwrap_or(Severity::Error),
+    };
+    Ok(Settings {
+        dependencies: service
+            .map(|service| dependencies(service, &base))
+            .unwrap_or_default(),
+        headers: headers(args, service)?,
+        private: service
+            .map(|service| service.private.clone())
+            .into_iter()
+            .flatten()
+            .chain(args.private.iter().cloned())
+            .collect(),
+        source: args.source.clone().or_else(|| {
+            service.and_then(|service| service.source.as_ref().map(|source| base.join(source)))
+        }),
+        window: args
+            .window
+            .unwrap_or(if quick { WINDOW_QUICK } else { WINDOW }),
+        quick,
+        only: args.only.clone(),
+        fail_on,
+        ready_timeout: args.ready_timeout.unwrap_or(READY_TIMEOUT),
+        grace: args
+            .grace
+            .or_else(|| service.and_then(|service| service.stop.grace))
+            .unwrap_or(GRACE),
+        out: args.bundle.clone().unwrap_or_else(|| bundle_dir(&name)),
+        again: again(args, &requests, &start.command),
+        guardian: std::env::current_exe().context("our own executable")?,
+        name,
+        start,
+        requests,
+    })
+}
+
+fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
+    let path = match &args.config {
+        Some(path) => path.clone(),
+        None if Path::new(FILE).exists() => PathBuf::from(FILE),
+        None => return Ok(None),
+    };
+    Ok(Some((Config::read(&path)?, path)))
+}
+
+/// Relative paths of a configuration are relative to its folder.
+fn folder(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Result<Start> {
+    let table = service.map(|service| &service.start);
+    let mut env: Vec<(String, String)> = table.map(|table| pairs(&table.env)).unwrap_or_default();
+    for word in &args.env {
+        let (name, value) = word
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| anyhow!("--env {word}: it is written NAME=VALUE"))?;
+        env.retain(|(known, _)| known != name);
+        env.push((name.to_owned(), value.to_owned()));
+    }
+    let from_args = !args.command.is_empty();
+    let command = if from_args {
+        args.command.clone()
+    } else {
+        table.map(|table| table.cmd.clone()).unwrap_or_default()
+    };
+    if command.is_empty() {
+        bail!(
+            "what is to be checked? give the command that starts the service after `--`, as in: shakedown check --http 'GET /' -- ./service (or start.cmd in {FILE})"
+        );
+    }
+    if command
+        .first()
+        .is_some_and(|program| program == "docker" || program == "podman")
+    {
+        bail!(
+            "a container's processes are not ours to watch: run the service itself, as in: shakedown check -- ./service"
+        );
+    }
+    let cwd = table
+        .filter(|_| !from_args)
+        .and_then(|table: &StartTable| table.cwd.as_ref());
+    Ok(Start {
+        command,
+        env,
+        cwd: cwd
+            .map(|cwd| base.join(cwd))
+            .or_else(|| (!from_args && base != Path::new("")).then(|| base.to_owned())),
+        ready: args
+            .ready
+            .clone()
+            .or_else(|| table.and_then(|table| table.ready.clone())),
+    })
+}
+
+fn dependencies(service: &ServiceTable, base: &Path) -> Vec<Dependency> {
+    let start = |table: &config::DependencyTable| Start {
+        command: table.cmd.clone(),
+        env: pairs(&table.env),
+        cwd: table
+            .cwd
+            .as_ref()
+            .map(|cwd| base.join(cwd))
+            .or_else(|| (base != Path::new("")).then(|| base.to_owned())),
+        ready: table.ready.clone(),
+    };
+    service
+        .dependencies
+        .iter()
+        .map(|table| Dependency {
+            name: table.name.clone(),
+            start: start(table),
+        })
+        .collect()
+}
+
+fn pairs(table: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
+    table
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The requests of the command line; `--data` belongs to the request before it.
+fn given(args: &Args, words: &ArgMatches) -> anyhow::Result<Vec<Request>> {
+    let at = |name: &str| words.indices_of(name).into_iter().flatten();
+    let mut requests: Vec<(usize, bool, &str)> = at("grpc")
+        .zip(&args.grpc)
+        .map(|(at, text)| (at, true, text.as_str()))
+        .collect();
+    requests.extend(
+        at("http")
+            .zip(&args.http)
+            .map(|(at, text)| (at, false, text.as_str())),
+    );
+    requests.sort_unstable();
+    let mut data: Vec<Option<&str>> = vec![None; requests.len()];
+    for (at, text) in at("data").zip(&args.data) {
+        let owner = requests.iter().rposition(|(before, _, _)| *before < at);
+        let owner =
+            owner.ok_or_else(|| anyhow!("--data {text}: no --grpc or --http stands before it"))?;
+        if data[owner].replace(text).is_some() {
+            bail!("--data {text}: {} has data already", requests[owner].2);
+        }
+    }
+    let kinds = requests.iter().zip(data).map(|((_, grpc, text), data)| {
+        let data = data.unwrap_or_default().to_owned();
+        let kind = if *grpc {
+            config::grpc(text, data)
+        } else {
+            config::http(text, data)
+        };
+        kind.map_err(|why| anyhow!("{why}"))
+    });
+    let kinds: Vec<RequestKind> = kinds.collect::<Result<_, _>>()?;
+    Ok(kinds
+        .into_iter()
+        .map(|kind| Request {
+            kind,
+            deadline_ms: None,
+            repeat_safe: true,
+            given: true,
+        })
+        .collect())
+}
+
+fn headers(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<(String, String)>> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let mut headers = match service {
+        Some(service) => service.headers(variable).map_err(|why| anyhow!("{why}"))?,
+        None => Vec::new(),
+    };
+    for word in &args.header {
+        let (name, value) = word
+            .split_once(':')
+            .ok_or_else(|| anyhow!("a header is written NAME: VALUE"))?;
+        let value = value.trim();
+        let value = match value.strip_prefix("env:") {
+            Some(from) => variable(from)
+                .ok_or_else(|| anyhow!("header {name}: the environment has no {from}"))?,
+            None => value.to_owned(),
+        };
+        headers.push((name.trim().to_owned(), value));
+    }
+    Ok(headers)
+}
+
+/// The flags that repeat this run, whatever was said about its output.
+fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut flag = |name: &str, value: &str| words.extend([format!("--{name}"), value.to_owned()]);
+    if let Some(config) = &args.config {
+        flag("config", &config.display().to_string());
+    }
+    let text = [
+        ("service", &args.service),
+        ("ready", &args.ready),
+        ("fail-on", &args.fail_on),
+    ];
+    for (name, value) in text {
+        if let Some(value) = value {
+            flag(name, value);
+        }
+    }
+    for (name, values) in [
+        ("header", &args.header),
+        ("env", &args.env),
+        ("private", &args.private),
+    ] {
+        values.iter().for_each(|value| flag(name, value));
+    }
+    for (name, value) in [
+        ("window", args.window),
+        ("grace", args.grace),
+        ("ready-timeout", args.ready_timeout),
+    ] {
+        if let Some(value) = value {
+            flag(name, &format!("{}ms", value.as_millis()));
+        }
+    }
+    if let Some(source) = &args.source {
+        flag("source", &source.display().to_string());
+    }
+    if !(args.grpc.is_empty() && args.http.is_empty()) {
+        words.extend(requests.iter().flat_map(Request::flags));
+    }
+    if !args.command.is_empty() {
+        words.push("--".into());
+        words.extend(command.iter().cloned());
+    }
+    words
+}
+
+fn name_of(command: &[String]) -> String {
+    let base = |word: &String| {
+        Path::new(word)
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    let name = command.first().and_then(base).unwrap_or_default();
+    let clean: String = name
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_'))
+        .collect();
+    if clean.is_empty() {
+        "service".into()
+    } else {
+        clean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_named_after_its_program() {
+        assert_eq!(name_of(&["./bin/orders".into()]), "orders");
+        assert_eq!(name_of(&["../..".into()]), "service");
+    }
+}
