@@ -158,12 +158,7 @@ fn finding(
         certainty: Certainty::Probable { p: chance.p },
         subject: name.to_owned(),
         location: place,
-        message: format!(
-            "{who}: its {kind} span is the root of a new trace. {} of {} such roots began inside our requests, which cover {:.0} % of the run.",
-            chance.inside,
-            chance.total,
-            chance.covered * 100.0
-        ),
+        message: format!("{who}: its {kind} span is the root of a new trace. {}.", chance.sentence("such roots began")),
         exhibits,
         fix: "pass the request's ctx to the call; if the work must outlive the request: context.WithoutCancel(ctx), which keeps the trace".into(),
         repeat: repeat(seen, RULE.meta.name),

@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
+use shakedown_evidence::Evidence;
 use shakedown_evidence::log::{
     Caller, Format, Group, LineClass, ParsedLine, RawLine, Templates, classify,
 };
-use shakedown_evidence::{At, Evidence};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
 
 use super::probe_spans;
@@ -157,10 +157,6 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         .map(written_at)
         .or_else(|| literal(seen, &group.template));
     let count = group.count;
-    let inside = sorted
-        .lines(group)
-        .filter(|line| inside_a_call(seen, line.at))
-        .count();
     let others = match sorted.carried {
         0 => "No other line carries one either.".to_owned(),
         carried => format!("Other templates carry theirs: {carried} lines."),
@@ -178,10 +174,10 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         certainty: Certainty::Probable { p: chance.p },
         subject: format!("\"{}\"", group.template),
         message: format!(
-            "\"{}\" ({}): {count} lines without a trace id, {inside} of them inside requests of ours, which cover {:.0} % of the run. {others}",
+            "\"{}\" ({}): {count} lines without a trace id. {}. {others}",
             group.template,
             name(group.format),
-            chance.covered * 100.0
+            chance.sentence("times it was written")
         ),
         location: place,
         exhibits,
@@ -189,12 +185,6 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         repeat: repeat(seen, RULE.meta.name),
     }
     .by(&RULE.meta)
-}
-
-fn inside_a_call(seen: &Evidence, at: At) -> bool {
-    seen.calls
-        .iter()
-        .any(|call| call.sent.at <= at && call.ended.as_ref().is_some_and(|ended| at <= ended.at))
 }
 
 /// The only place of a text in the source, where the run looked for it.

@@ -1,0 +1,362 @@
+//! Experiments against a simulated service: no socket, no waiting, every moment known.
+
+use std::time::Duration;
+
+use shakedown_evidence::caught::{CALLS, catch};
+use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
+use shakedown_evidence::{
+    At, CallEnd, CallEnded, CallSent, Event, Evidence, Frame, GoroutineGroup, PprofEndpoint,
+    Purpose, Request, RequestKind, Snapshot, Stack,
+};
+use shakedown_experiment::{Action, Audit, Batches, CallPlan, Experiment, Step, Traffic};
+
+/// What the simulated handler does.
+#[derive(Clone, Copy)]
+struct Handler {
+    /// How long its work takes.
+    takes: Duration,
+    /// It stops when its caller's interest ends.
+    honours: bool,
+    /// Goroutines that it leaves behind.
+    leaks: u64,
+}
+
+/// A service with one gRPC method, and the clock of the run.
+struct Simulated {
+    handler: Handler,
+    seen: Evidence,
+    now: At,
+    /// Running handlers: when each ends.
+    handlers: Vec<At>,
+    /// Calls under way: number, end, how.
+    open: Vec<(u32, At, CallEnd)>,
+    leaked: u64,
+}
+
+/// Every look at the goroutines takes so long, and shows their state in the middle of it.
+const LOOK: Duration = Duration::from_millis(8);
+
+impl Simulated {
+    fn new(handler: Handler) -> Self {
+        let mut seen = Evidence::default();
+        seen.run.requests = vec![Request {
+            kind: RequestKind::Grpc {
+                method: "pkg.Svc/Get".into(),
+                data: String::new(),
+            },
+            deadline_ms: None,
+            repeat_safe: true,
+            given: true,
+        }];
+        seen.apply(Event::Pprof(PprofEndpoint {
+            at: At::default(),
+            reach: "127.0.0.1:6060".into(),
+            prefix: "/debug/pprof/".into(),
+            profiles: vec!["goroutine".into()],
+        }));
+        for function in ["ex/pb._Svc_Get_Handler", "ex.leak", "main.main"] {
+            let frame = Frame {
+                function: function.into(),
+                file: "x.go".into(),
+                line: 1,
+            };
+            seen.apply(Event::Stack(Stack {
+                frames: vec![frame],
+                ..Stack::default()
+            }));
+        }
+        let mut service = Self {
+            handler,
+            seen,
+            now: At::default(),
+            handlers: vec![],
+            open: vec![],
+            leaked: 0,
+        };
+        service.send(&CallPlan {
+            request: 0,
+            purpose: Purpose::Locate,
+            reach: "127.0.0.1:7000".into(),
+            deadline: None,
+            cancel_after: None,
+            patience: Duration::from_secs(15),
+        });
+        service.pass(handler.takes + Duration::from_millis(5));
+        service
+    }
+
+    /// Calls of ordinary traffic, so that the usual duration is known.
+    fn with_traffic(mut self, calls: usize) -> Self {
+        for _ in 0..calls {
+            self.send(&CallPlan {
+                request: 0,
+                purpose: Purpose::Traffic,
+                reach: "127.0.0.1:7000".into(),
+                deadline: None,
+                cancel_after: None,
+                patience: Duration::from_secs(15),
+            });
+            self.pass(self.handler.takes + Duration::from_millis(20));
+        }
+        self
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        let now = self.now;
+        self.handlers.retain(|end| *end > now);
+        let (ended, open) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition(|(_, end, _)| *end <= now);
+        self.open = open;
+        for (id, at, end) in Vec::from_iter::<Vec<(u32, At, CallEnd)>>(ended) {
+            self.seen.apply(Event::CallEnded(CallEnded { id, at, end }));
+        }
+    }
+
+    fn send(&mut self, plan: &CallPlan) {
+        let id = u32::try_from(self.seen.calls.len()).expect("few calls");
+        self.seen.apply(Event::CallSent(CallSent {
+            id,
+            request: plan.request,
+            purpose: plan.purpose,
+            at: self.now,
+            reach: plan.reach.clone(),
+            trace_id: format!("{id:032x}"),
+            deadline_ms: plan
+                .deadline
+                .map(|deadline| u64::try_from(deadline.as_millis()).expect("short")),
+            cancel_after_ms: plan
+                .cancel_after
+                .map(|after| u64::try_from(after.as_millis()).expect("short")),
+        }));
+        let interest = plan
+            .deadline
+            .or(plan.cancel_after)
+            .unwrap_or(Duration::MAX)
+            .min(Duration::from_secs(3600));
+        let ran = if self.handler.honours {
+            self.handler.takes.min(interest)
+        } else {
+            self.handler.takes
+        };
+        self.handlers.push(self.now + ran);
+        self.leaked += self.handler.leaks;
+        let (after, end) = if self.handler.takes <= interest {
+            (
+                self.handler.takes,
+                CallEnd::Status {
+                    code: 0,
+                    message: String::new(),
+                },
+            )
+        } else if plan.cancel_after.is_some() {
+            (interest, CallEnd::Left)
+        } else {
+            (
+                interest,
+                CallEnd::Reset {
+                    reason: "CANCEL".into(),
+                },
+            )
+        };
+        self.open.push((id, self.now + after, end));
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Call(plan) => self.send(&plan),
+            Action::Snapshot { form, label } => {
+                let at = self.now;
+                self.pass(LOOK / 2);
+                let handlers = self.handlers.len() as u64;
+                let (leaked, total) = (self.leaked, self.leaked + handlers + 1);
+                self.pass(LOOK / 2);
+                let group = |stack, count| GoroutineGroup {
+                    stack,
+                    count,
+                    ids: vec![],
+                };
+                let groups = vec![group(0, handlers), group(1, leaked), group(2, 1)];
+                let groups = groups.into_iter().filter(|group| group.count > 0).collect();
+                self.seen.apply(Event::Snapshot(Snapshot {
+                    at,
+                    until: self.now,
+                    form,
+                    label,
+                    total,
+                    groups,
+                    truncated: false,
+                }));
+            }
+            _ => self.pass(Duration::from_millis(1)),
+        }
+    }
+
+    /// Runs an experiment to its end.
+    fn run(&mut self, experiment: &mut dyn Experiment) -> String {
+        for _ in 0..200_000 {
+            match experiment.next(&self.seen, self.now) {
+                Step::Do(action) => self.perform(action),
+                Step::Wait(until) => self.pass(until.since(self.now).max(Duration::from_millis(1))),
+                Step::Done(how) => return how,
+            }
+        }
+        panic!("{} never ends", experiment.name());
+    }
+}
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// How many calls of an audit were caught, how many of them were late by more than `slack`.
+fn audit(handler: Handler, purpose: Purpose, slack: Duration) -> (usize, usize, usize) {
+    let mut service = Simulated::new(handler).with_traffic(4);
+    service.run(&mut Audit::new(0, purpose));
+    let calls: Vec<_> = service.seen.calls_for(0, purpose).collect();
+    let next = calls
+        .iter()
+        .skip(1)
+        .map(|call| call.sent.at)
+        .chain([At::MAX]);
+    let catches: Vec<_> = calls
+        .iter()
+        .zip(next)
+        .filter_map(|(call, next)| catch(&service.seen, call, next))
+        .collect();
+    let late = catches
+        .iter()
+        .filter(|catch| catch.overran() > slack)
+        .count();
+    (calls.len(), catches.len(), late)
+}
+
+const HONEST: Handler = Handler {
+    takes: Duration::from_millis(400),
+    honours: true,
+    leaks: 0,
+};
+const STUBBORN: Handler = Handler {
+    takes: Duration::from_millis(2500),
+    honours: false,
+    leaks: 0,
+};
+
+#[test]
+fn an_honest_handler_is_caught_often_enough_and_never_late() {
+    for purpose in [Purpose::Deadline, Purpose::Cancel] {
+        let (calls, caught, late) = audit(HONEST, purpose, ms(100));
+        assert_eq!((calls, caught, late), (CALLS, CALLS, 0), "{purpose:?}");
+    }
+}
+
+#[test]
+fn a_stubborn_handler_is_late_every_time() {
+    for purpose in [Purpose::Deadline, Purpose::Cancel] {
+        let (_, caught, late) = audit(STUBBORN, purpose, ms(250));
+        assert_eq!((caught, late), (CALLS, CALLS), "{purpose:?}");
+    }
+}
+
+#[test]
+fn a_stubborn_handler_of_ordinary_length_is_told_from_an_honest_one() {
+    let handler = Handler {
+        takes: ms(200),
+        honours: false,
+        leaks: 0,
+    };
+    let slack = shakedown_evidence::caught::moment(ms(200))
+        .expect("slow enough")
+        .slack;
+    let (_, caught, late) = audit(handler, Purpose::Deadline, slack);
+    assert!(
+        caught >= CALLS && late >= CALLS,
+        "{caught} caught, {late} late"
+    );
+}
+
+#[test]
+fn a_fast_handler_is_left_alone() {
+    let handler = Handler {
+        takes: ms(3),
+        ..HONEST
+    };
+    let mut service = Simulated::new(handler).with_traffic(4);
+    let how = service.run(&mut Audit::new(0, Purpose::Deadline));
+    assert!(how.contains("takes 3 ms only"), "{how}");
+    assert_eq!(service.seen.calls_for(0, Purpose::Deadline).count(), 0);
+}
+
+#[test]
+fn batches_are_equal_and_counted_after_each() {
+    let handler = Handler {
+        takes: ms(50),
+        honours: true,
+        leaks: 1,
+    };
+    let mut service = Simulated::new(handler).with_traffic(4);
+    service.run(&mut Batches::new(10, 4));
+    let labels = std::iter::once(BASE.to_owned())
+        .chain((1..=BATCHES).map(after))
+        .chain([HELD.to_owned()]);
+    let totals: Vec<u64> = labels
+        .map(|label| {
+            service
+                .seen
+                .snapshots
+                .iter()
+                .find(|snapshot| snapshot.label == label)
+                .expect("counted")
+                .total
+        })
+        .collect();
+    let steps: Vec<u64> = totals.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(steps, [10, 10, 10, 10, 0]);
+}
+
+#[test]
+fn a_batch_never_has_more_calls_under_way_than_asked() {
+    let mut service = Simulated::new(Handler {
+        takes: ms(50),
+        honours: true,
+        leaks: 0,
+    })
+    .with_traffic(4);
+    let mut batches = Batches::new(10, 4);
+    let mut most = 0;
+    for _ in 0..100_000 {
+        most = most.max(service.open.len());
+        match batches.next(&service.seen, service.now) {
+            Step::Do(action) => service.perform(action),
+            Step::Wait(until) => service.pass(until.since(service.now).max(ms(1))),
+            Step::Done(_) => break,
+        }
+    }
+    assert_eq!(most, 4);
+}
+
+#[test]
+fn traffic_is_one_after_another_for_the_whole_window() {
+    let mut service = Simulated::new(HONEST);
+    let began = service.now;
+    service.run(&mut Traffic::new(Duration::from_secs(6), 4, 7));
+    let calls: Vec<_> = service.seen.calls_for(0, Purpose::Traffic).collect();
+    assert!(calls.len() >= 4);
+    assert!(service.now - began >= Duration::from_secs(6));
+    for pair in calls.windows(2) {
+        let ended = pair[0].ended.as_ref().expect("answered").at;
+        assert!(pair[1].sent.at > ended, "two at once");
+    }
+}
+
+#[test]
+fn a_request_that_may_not_be_repeated_is_sent_once() {
+    let mut service = Simulated::new(HONEST);
+    service.seen.run.requests[0].repeat_safe = false;
+    service.run(&mut Traffic::new(Duration::from_secs(6), 4, 7));
+    assert_eq!(service.seen.calls_for(0, Purpose::Traffic).count(), 1);
+    service.run(&mut Batches::new(10, 4));
+    service.run(&mut Audit::new(0, Purpose::Cancel));
+    assert_eq!(service.seen.calls.len(), 2, "located, then sent once");
+}
