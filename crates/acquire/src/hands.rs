@@ -177,7 +177,7 @@ impl Hands {
     async fn profile(&self, kind: ProfileKind, window: Option<Duration>) {
         match self.endpoint() {
             Some(endpoint) => {
-                probe::profile(&self.recorder, &endpoint, &self.probe.headers, kind, window).await
+                probe::profile(&self.recorder, &endpoint, &self.probe.headers, kind, window).await;
             }
             None => self
                 .recorder
@@ -188,7 +188,7 @@ impl Hands {
     async fn snapshot(&self, form: SnapshotForm, label: &str) {
         match self.endpoint() {
             Some(endpoint) => {
-                probe::snapshot(&self.recorder, &endpoint, &self.probe.headers, form, label).await
+                probe::snapshot(&self.recorder, &endpoint, &self.probe.headers, form, label).await;
             }
             None => self
                 .recorder

@@ -6,9 +6,11 @@
 mod assess;
 pub mod config;
 mod lanes;
+mod launch;
 mod placeholder;
 mod plan;
 mod precedence;
+mod quote;
 mod redact;
 mod run;
 mod settings;

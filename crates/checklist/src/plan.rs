@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use shakedown_evidence::{Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, CpuWindow, Experiment, Heap, Identify, Locate, Quiet, Terminate, Traffic,
+    Audit, Batches, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet, Terminate,
+    Traffic,
 };
 
 use crate::Settings;
@@ -94,6 +95,7 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
             boxed(CpuWindow::new(settings.window)),
             boxed(Heap::default()),
         ])),
+        boxed(Connections::new(settings.window)),
         boxed(Traffic::new(
             settings.window,
             TRAFFIC_MIN,

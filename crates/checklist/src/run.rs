@@ -3,23 +3,24 @@
 //! receiver → dependencies → service → lanes → stop → source excerpts → report. Whatever happens,
 //! every process is ended before the run returns, and the bundle is readable.
 
-use std::collections::BTreeSet;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shakedown_acquire::otlp::Receiver;
 use shakedown_acquire::probe::{Headers, ProbeSettings};
-use shakedown_acquire::process::{Launch, Service, StartError, remedy};
-use shakedown_acquire::{Hands, Recorder, source};
+use shakedown_acquire::process::{Service, StartError, remedy};
+use shakedown_acquire::{Hands, Recorder};
 use shakedown_evidence::bundle::{BundleError, Writer};
-use shakedown_evidence::{Event, Evidence, Request, RequestKind, Role, RunFacts};
+use shakedown_evidence::{Event, Request, RequestKind, Role, RunFacts};
 use shakedown_findings::RunReport;
 
-use crate::placeholder::{self, Values};
+use crate::launch::{launch, placed, values};
+use crate::placeholder;
+use crate::quote::quote_source;
 use crate::start::{self, NotReady};
-use crate::{Settings, Start, assess, lanes, plan, redact};
+use crate::{Settings, assess, lanes, plan, redact};
 
 /// Lines of the service's log shown when it ends early.
 const LAST_LINES: usize = 12;
@@ -27,8 +28,6 @@ const LAST_LINES: usize = 12;
 const FLUSH: Duration = Duration::from_millis(400);
 /// How long processes may take to end when the run is over or was interrupted.
 const END_GRACE: Duration = Duration::from_secs(2);
-/// Lines of source shown around a place.
-const AROUND: u32 = 4;
 
 /// What a run came to.
 #[derive(Debug)]
@@ -360,84 +359,6 @@ impl World {
     }
 }
 
-async fn launch(
-    name: &str,
-    start: &Start,
-    role: Role,
-    settings: &Settings,
-    recorder: &Recorder,
-    receiver: &Receiver,
-    values: &Values,
-) -> Result<Service, RunError> {
-    let mut env = receiver.environment();
-    for (variable, value) in &start.env {
-        env.retain(|(known, _)| known != variable);
-        env.push((variable.clone(), placeholder::fill(value, values)?));
-    }
-    let command = start
-        .command
-        .iter()
-        .map(|word| placeholder::fill(word, values));
-    let launch = Launch {
-        command: command.collect::<Result<_, _>>()?,
-        env,
-        env_remove: receiver.environment_removed(),
-        cwd: start.cwd.clone(),
-        guardian: Some(settings.guardian.clone()),
-    };
-    let started = Service::start(recorder.clone(), role, &launch).await;
-    started.map_err(|source| RunError::Start {
-        name: name.to_owned(),
-        source,
-    })
-}
-
-fn placed(text: Option<&str>, values: &Values) -> Result<Option<String>, RunError> {
-    Ok(text
-        .map(|text| placeholder::fill(text, values))
-        .transpose()?)
-}
-
-/// What placeholders stand for; `{port.NAME}` is a free loopback port, the same everywhere.
-fn values(settings: &Settings, receiver: &Receiver) -> Result<Values, RunError> {
-    let mut values: Values = [
-        ("otlp.addr".to_owned(), receiver.addr()),
-        ("otlp.url".to_owned(), receiver.url()),
-    ]
-    .into();
-    let starts = std::iter::once(&settings.start).chain(
-        settings
-            .dependencies
-            .iter()
-            .map(|dependency| &dependency.start),
-    );
-    let texts = starts.flat_map(|start| {
-        start
-            .command
-            .iter()
-            .chain(start.env.iter().map(|(_, value)| value))
-            .chain(&start.ready)
-    });
-    let names: BTreeSet<String> = texts
-        .flat_map(|text| placeholder::names(text, "port."))
-        .collect();
-    // All are held open until every one is known, so that no two are the same.
-    let mut held = Vec::new();
-    for name in names {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(RunError::Port)?;
-        values.insert(
-            name,
-            listener
-                .local_addr()
-                .map_err(RunError::Port)?
-                .port()
-                .to_string(),
-        );
-        held.push(listener);
-    }
-    Ok(values)
-}
-
 /// Why the service ended, with its last lines and the likely remedy.
 fn ended_early(hands: &Hands) -> String {
     let exit = hands.service().exit();
@@ -463,54 +384,4 @@ fn with_lines(what: &str, lines: &[String]) -> String {
         }
     }
     text
-}
-
-/// Freezes the source around every place that a finding names, and looks for the texts whose
-/// place is not known. The report is made from what was frozen.
-async fn quote_source(settings: &Settings, recorder: &Recorder) {
-    let root = source_root(settings, recorder);
-    let texts = recorder.read(shakedown_analyze::wanted_literals);
-    if let Some(root) = root.clone().filter(|_| !texts.is_empty()) {
-        let found = tokio::task::spawn_blocking(move || {
-            source::find_literals(&root, &texts, &source::WalkLimits::default())
-        })
-        .await;
-        for literal in found.unwrap_or_default() {
-            recorder.record(Event::Literal(literal));
-        }
-    }
-    let places: BTreeSet<(String, u32)> = recorder.read(|seen| {
-        let report = assess(seen);
-        let places = report
-            .findings
-            .iter()
-            .filter_map(|finding| finding.location.as_ref());
-        places
-            .filter_map(|place| Some((place.file.clone()?, place.line?)))
-            .collect()
-    });
-    for (file, line) in places {
-        if let Some(excerpt) = source::excerpt(root.as_deref(), &file, line, AROUND) {
-            recorder.record(Event::Source(excerpt));
-        }
-    }
-}
-
-fn source_root(settings: &Settings, recorder: &Recorder) -> Option<PathBuf> {
-    if let Some(root) = &settings.source {
-        return Some(root.clone());
-    }
-    let main = recorder.read(|seen: &Evidence| {
-        seen.build
-            .as_ref()?
-            .main
-            .as_ref()
-            .map(|main| main.path.clone())
-    });
-    let cwd = settings
-        .start
-        .cwd
-        .clone()
-        .or_else(|| std::env::current_dir().ok())?;
-    source::find_root(main.as_deref(), Path::new(&cwd), &settings.start.command)
 }

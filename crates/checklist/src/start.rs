@@ -41,7 +41,7 @@ pub(crate) async fn target(
             }
             Look::Do(action) => hands.perform(action).await,
             Look::Wait(until) => {
-                tokio::time::sleep(until.since(recorder.now()).max(Duration::from_millis(1))).await
+                tokio::time::sleep(until.since(recorder.now()).max(Duration::from_millis(1))).await;
             }
             Look::Decided(decision) => {
                 let (by, ready) = match &decision {

@@ -83,10 +83,7 @@ pub fn catch(seen: &Evidence, call: &Call, next_sent: At) -> Option<Catch> {
         .find(|look| look.at >= due && !is_there(look))
         .map(|look| look.until);
     let last_seen = looks()
-        .filter(|look| {
-            look.at >= due && gone.is_none_or(|gone| look.until < gone) && is_there(look)
-        })
-        .last()
+        .rfind(|look| look.at >= due && gone.is_none_or(|gone| look.until < gone) && is_there(look))
         .map(|look| look.at);
     Some(Catch {
         due,

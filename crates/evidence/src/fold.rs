@@ -236,7 +236,6 @@ impl Evidence {
     }
 
     /// The receiver lost spans, or may have: nothing "missing" can be concluded.
-    #[must_use]
     pub fn receiver_losses(&self) -> impl Iterator<Item = &str> {
         self.receiver.iter().filter_map(|event| match event {
             ReceiverEvent::Refused { why, .. } | ReceiverEvent::Died { why, .. } => {

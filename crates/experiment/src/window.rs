@@ -69,6 +69,50 @@ impl Experiment for Heap {
     }
 }
 
+/// Looks again and again whom the service is connected to, for as long as ordinary traffic runs:
+/// a connection may live for one request only.
+#[derive(Debug)]
+pub struct Connections {
+    window: Duration,
+    began: Option<At>,
+    looked: Option<At>,
+}
+
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(400);
+
+impl Connections {
+    /// For the length of the window.
+    #[must_use]
+    pub const fn new(window: Duration) -> Self {
+        Self {
+            window,
+            began: None,
+            looked: None,
+        }
+    }
+}
+
+impl Experiment for Connections {
+    fn name(&self) -> String {
+        "outgoing connections".into()
+    }
+
+    fn next(&mut self, seen: &Evidence, now: At) -> Step {
+        let began = *self.began.get_or_insert(now);
+        if now - began >= self.window {
+            return Step::Done(format!("{} looks", seen.connections.len()));
+        }
+        match self.looked {
+            Some(looked) if now - looked < LOOK_AGAIN => Step::Wait(looked + LOOK_AGAIN),
+            _ => {
+                self.looked = Some(now);
+                Step::Do(Action::ScanConnections)
+            }
+        }
+    }
+}
+
 /// Sends the requests one after another with random gaps, so that what happens inside a request
 /// can be told from what merely happens at the same time.
 #[derive(Debug)]

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn an_export_whose_task_is_dropped_is_a_loss() {
-        assert_eq!(check(drop), 1);
+        assert_eq!(check(|export| drop(export)), 1);
     }
 
     #[test]

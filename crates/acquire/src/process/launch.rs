@@ -13,7 +13,10 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::stdio::dup2_stdin;
 
@@ -21,6 +24,10 @@ use super::protocol::GUARDIAN;
 
 /// First argument after [`GUARDIAN`].
 pub(super) const LAUNCH: &str = "launch";
+/// A file that was written just now may still be open in a process that is about to become another
+/// (golang.org/issue/22315); that lasts milliseconds.
+const BUSY_TIME: Duration = Duration::from_millis(500);
+const BUSY_AGAIN: Duration = Duration::from_millis(5);
 
 /// Starts the command in a process group of its own.
 ///
@@ -59,9 +66,7 @@ pub(super) fn become_command(parent: &str, command: &[OsString]) -> io::Error {
         }
         Err(error) => return error,
     };
-    let errno = error
-        .raw_os_error()
-        .unwrap_or(rustix::io::Errno::NOENT.raw_os_error());
+    let errno = error.raw_os_error().unwrap_or(Errno::NOENT.raw_os_error());
     // Nobody is left to tell if this fails.
     let _ = failure.write_all(&errno.to_ne_bytes());
     error
@@ -82,8 +87,16 @@ fn prepare(parent: &str) -> io::Result<File> {
 }
 
 fn exec(command: &[OsString]) -> io::Error {
-    match command {
-        [program, args @ ..] => Command::new(program).args(args).exec(),
-        [] => io::Error::from(rustix::io::Errno::NOENT),
+    let [program, args @ ..] = command else {
+        return Errno::NOENT.into();
+    };
+    let until = Instant::now() + BUSY_TIME;
+    loop {
+        let error = Command::new(program).args(args).exec();
+        let busy = error.kind() == io::ErrorKind::ExecutableFileBusy;
+        if !busy || Instant::now() >= until {
+            return error;
+        }
+        thread::sleep(BUSY_AGAIN);
     }
 }

@@ -248,6 +248,9 @@ mod tests {
         assert_eq!(lines[0].0.len(), LINE_MAX);
         assert_eq!(lines[0].1, LINE_MAX as u64 + 20);
         assert_eq!(lines[1], ("next".to_owned(), 0));
+        let mut splitter = Splitter::default();
+        (0..200).for_each(|_| splitter.push(&long, |_, _| {}));
+        assert!(splitter.partial.capacity() <= 2 * LINE_MAX);
     }
 
     fn log(role: Role) -> Log {

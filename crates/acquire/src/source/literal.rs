@@ -42,6 +42,9 @@ pub fn find_literals(root: &Path, texts: &[String], limits: &WalkLimits) -> Vec<
 }
 
 struct Search<'t> {
+    /// As it was asked for, so that the asker knows its answer.
+    asked: &'t str,
+    /// Without space at its ends, where logs and formats differ.
     text: &'t str,
     /// The longest run of bytes that no literal escapes: most files do not hold it.
     run: Option<Finder<'t>>,
@@ -52,14 +55,15 @@ struct Search<'t> {
 }
 
 impl<'t> Search<'t> {
-    fn new(text: &'t str) -> Self {
-        let text = text.trim();
+    fn new(asked: &'t str) -> Self {
+        let text = asked.trim();
         let run = text
             .split(is_escaped_or_varies)
             .max_by_key(|run| run.len())
             .filter(|run| run.len() >= RUN_MIN);
         let letters = text.chars().filter(|char| char.is_alphanumeric()).count();
         Self {
+            asked,
             text,
             run: run.map(Finder::new),
             worth_it: letters >= LETTERS_MIN,
@@ -94,7 +98,7 @@ impl<'t> Search<'t> {
             self.exact
         };
         SourceLiteral {
-            text: self.text.to_owned(),
+            text: self.asked.to_owned(),
             places,
         }
     }
@@ -185,6 +189,7 @@ mod tests {
         let texts = [text.to_owned()];
         let mut found = find_literals(dir.path(), &texts, &WalkLimits::default());
         assert_eq!(found.len(), 1);
+        assert_eq!(found[0].text, text);
         found.remove(0).places
     }
 
@@ -199,6 +204,7 @@ mod tests {
         let files = [("orders.go", ORDERS)];
         assert_eq!(check(&files, "order * audited"), [at("orders.go", 4)]);
         assert_eq!(check(&files, "order stored"), [at("orders.go", 5)]);
+        assert_eq!(check(&files, " order stored\n"), [at("orders.go", 5)]);
         assert_eq!(check(&files, "order * deleted"), []);
     }
 

@@ -1,11 +1,13 @@
 //! The cases of `tests/process.rs`, and what they stand on.
 
 mod endings;
+mod owning;
 mod recording;
 mod starting;
 
 use std::fs;
 use std::future::Future;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -50,6 +52,10 @@ pub(crate) const TESTS: &[Case] = cases! {
         bytes_that_are_no_text_are_replaced,
         a_signal_of_ours_is_expected_and_its_end_is_seen,
         a_stranger_gets_no_signal;
+    owning:
+        the_owner_behind_go_run_is_found,
+        the_owner_behind_a_shell_is_found,
+        a_listener_that_a_wrapper_hands_down_is_the_childs;
     endings:
         a_wrapper_and_its_child_are_ended,
         a_daemon_is_ended,
@@ -125,7 +131,7 @@ pub(crate) fn own(mark: &str, script: &str) -> ExitCode {
         let recorder = Recorder::new(Instant::now(), None);
         let service = Service::start(recorder.clone(), Role::Target, &launch(mark, script)).await;
         let service = service.expect("sh starts");
-        println!("{}", service.pid());
+        writeln!(io::stdout(), "{}", service.pid()).expect("the case listens");
         std::future::pending::<()>().await;
     });
     ExitCode::SUCCESS

@@ -40,7 +40,7 @@ fn folder() -> tempfile::TempDir {
     let plain = dir.path().join("plain");
     fs::write(plain, "no program").expect("write");
     script(
-        &dir.path().join("script"),
+        &dir.path().join("greet-3141"),
         "#!/bin/sh\npwd; echo \"$GREETING\"\n",
     );
     script(&dir.path().join("interpreted"), "#!/no/such/interpreter\n");
@@ -99,7 +99,7 @@ pub(super) fn an_absent_interpreter_is_named() {
 
 pub(super) fn an_absent_working_directory_is_named() {
     let error = check(&["true"], |launch| {
-        launch.cwd = Some(PathBuf::from("/no/such/folder"))
+        launch.cwd = Some(PathBuf::from("/no/such/folder"));
     });
     assert!(
         error.to_string().starts_with("/no/such/folder: "),
@@ -114,7 +114,7 @@ pub(super) fn no_command_is_no_start() {
 pub(super) fn a_program_that_is_no_guardian_is_named() {
     for guardian in ["/bin/true", "/bin/ls", "/no/such/guardian"] {
         let error = check(&["true"], |launch| {
-            launch.guardian = Some(PathBuf::from(guardian))
+            launch.guardian = Some(PathBuf::from(guardian));
         });
         assert!(matches!(error, StartError::Guardian { .. }), "{error:?}");
         assert!(error.to_string().starts_with(guardian), "{error}");

@@ -202,7 +202,7 @@ impl<'a> Series<'a> {
             (SLOPE.contains(&slope) && stays).then(|| Leak {
                 counts: counts.clone(),
                 slope,
-                stack: *stack,
+                stack,
             })
         };
         self.counts.iter().filter_map(grows).collect()

@@ -89,5 +89,8 @@ fn waiting_main(seen: &Evidence) -> Option<(Location, &Stack)> {
 }
 
 fn seconds(duration: Duration) -> String {
+    if duration < Duration::from_millis(100) {
+        return format!("{} ms", duration.as_millis());
+    }
     format!("{:.1} s", duration.as_secs_f64())
 }

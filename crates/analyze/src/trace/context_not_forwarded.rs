@@ -24,6 +24,9 @@ pub(crate) const RULE: Rule = Rule {
     judge,
 };
 
+/// Looks at the service's connections that must have found none before it is said to call nobody.
+const LOOKS_MIN: usize = 10;
+
 fn judge(seen: &Evidence) -> Judgement {
     let probes = match probe_spans::look(seen) {
         Ok(probes) => probes,
@@ -116,9 +119,10 @@ fn nothing_left(seen: &Evidence) -> Judgement {
         .map(String::as_str)
         .collect();
     match peers.first() {
-        None if !seen.connections.is_empty() => {
-            Judgement::not_applicable("the service opened no connection but to our span receiver")
-        }
+        None if seen.connections.len() >= LOOKS_MIN => Judgement::not_applicable(format!(
+            "the service called nobody: no connection but to our span receiver in {} looks",
+            seen.connections.len()
+        )),
         Some(peer) => Judgement::not_exercised(
             format!(
                 "no client span in our traces, though the service is connected to {peer}: its client is not instrumented, or no request led there"

@@ -143,7 +143,7 @@ impl Fields {
             },
             Meaning::Line => self.line = self.line.or_else(|| value.parse().ok()),
             Meaning::Function => set(&mut self.function, value),
-            Meaning::Trace(form) => match id::pair(value) {
+            Meaning::Trace(form) => match id::pair(value).filter(|both| both.trace.is_some()) {
                 Some(both) => self.both(both, form),
                 None => better(&mut self.trace, read_id(value, form), form),
             },

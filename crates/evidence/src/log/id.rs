@@ -46,6 +46,12 @@ impl Id {
     /// Reads any form; nothing for zero and for words that stand for "none".
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
+        // The common form first.
+        if text.len() == 32
+            && let Some(id) = Self::hex(text)
+        {
+            return id;
+        }
         let text = text.trim().trim_matches(['"', '\'']);
         let text = text.rsplit_once("/traces/").map_or(text, |(_, id)| id);
         if let Some(id) = x_ray(text) {
@@ -180,6 +186,9 @@ impl fmt::Display for Id {
 /// AWS, and X-Ray's `1-time-rest@span`.
 pub(super) fn pair(text: &str) -> Option<Ids> {
     let text = text.trim();
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
     let ids = |trace, span| Some(Ids { trace, span });
     if let Some((root, rest)) = text
         .strip_prefix("Root=")

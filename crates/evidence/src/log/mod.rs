@@ -1,7 +1,7 @@
 //! Log lines: as they came, and what can be read from them.
 //!
 //! [`ParsedLine::read`] understands one line, [`classify`] says whether the service's own code
-//! wrote it, [`template`] and [`Templates`] bring lines of one log statement together. Nothing
+//! wrote it, [`template()`] and [`Templates`] bring lines of one log statement together. Nothing
 //! here decides what is wrong: that is for the rules.
 //!
 //! To add a field name: one word in `names.rs`. To add a form of text line: one function in

@@ -234,7 +234,11 @@ fn pairs_of(message: &str, fields: &mut Fields) {
             Sign::Equals => {
                 meaning(&Folded::EMPTY, pair.key).filter(|meaning| meaning.is_said_anywhere())
             }
-            Sign::Colon => id_meaning(pair.key),
+            // "no trace_id: dropped" is prose; an id has a digit.
+            Sign::Colon if pair.value.bytes().any(|byte| byte.is_ascii_digit()) => {
+                id_meaning(pair.key)
+            }
+            Sign::Colon => None,
         };
         if let Some(meaning) = found {
             fields.take(meaning, &pair.value);

@@ -39,7 +39,10 @@ pub(super) fn of_message(message: &str) -> String {
         .unwrap_or("");
     let line = line.trim();
     let inside = |at: &usize| line.is_char_boundary(*at);
-    let cut = (0..=line.len().min(LOOKED_AT_MAX)).rev().find(inside).unwrap_or(0);
+    let cut = (0..=line.len().min(LOOKED_AT_MAX))
+        .rev()
+        .find(inside)
+        .unwrap_or(0);
     let mut out = Template::default();
     let mut rest = &line[..cut];
     while let Some(first) = rest.chars().next() {

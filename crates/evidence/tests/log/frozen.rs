@@ -17,7 +17,7 @@ fn read(line: &str) -> String {
         let function = caller.function.as_deref().unwrap_or("");
         format!("{}:{} {function}", caller.file, caller.line)
     });
-    [
+    let parts = [
         format!("{:?}", line.format),
         line.level.map_or("-".into(), |level| format!("{level:?}")),
         format!("{}/{}", start(&line.ids.trace), start(&line.ids.span)),
@@ -27,8 +27,11 @@ fn read(line: &str) -> String {
         caller.unwrap_or_default(),
         format!("[{}]", line.logger.as_deref().unwrap_or("")),
         template(&line),
-    ]
-    .join(" ")
+    ];
+    let said = parts.iter().map(|part| part.trim());
+    said.filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn start(id: &Option<Id>) -> String {

@@ -123,6 +123,7 @@ fn zero_and_nothing_are_absent() {
         r#"{"msg":"m","trace":"main.go:12 main.main","span":"5ms"}"#,
         r#"{"msg":"m","trace":true,"span":12}"#,
         "stored span=5 trace: done",
+        "no trace_id: dropped",
     ] {
         check_none(line);
     }

@@ -1,0 +1,164 @@
+//! What a report must say, and how a report is compared with it.
+
+mod table;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+
+use serde_json::Value;
+
+pub(crate) use table::{CASES, Case, Found};
+
+/// The rules of the checklist, in the order of every report.
+const RULES: [&str; 8] = [
+    "pprof-missing",
+    "pprof-public",
+    "log-without-trace",
+    "context-not-forwarded",
+    "deadline-ignored",
+    "cancel-ignored",
+    "leak-per-request",
+    "sigterm-ignored",
+];
+
+/// The case of a name.
+pub(crate) fn case(name: &str) -> &'static Case {
+    let mut cases = CASES.iter();
+    cases
+        .find(|case| case.name == name)
+        .unwrap_or_else(|| panic!("the table has no case {name}"))
+}
+
+impl Case {
+    /// Compares a report with the table: verdict, outcomes and findings, nothing more and nothing
+    /// less.
+    pub(crate) fn check(&self, report: &Value) {
+        assert_eq!(
+            said(report),
+            self.expected(),
+            "{} (left: the report; right: the table)\ntroubles: {}\nreasons:\n{}",
+            self.name,
+            report["troubles"],
+            reasons(report)
+        );
+        for finding in report["findings"].as_array().expect("a list") {
+            self.check_place(finding);
+        }
+    }
+
+    /// The table's rows as text.
+    fn expected(&self) -> String {
+        let mut text = format!("verdict {}\n", self.verdict);
+        for rule in RULES {
+            let mut others = self.but.iter();
+            let outcome = others.find(|(name, _)| *name == rule);
+            let _ = writeln!(text, "{rule}: {}", outcome.map_or("passed", |(_, word)| word));
+        }
+        for found in self.findings {
+            let _ = writeln!(
+                text,
+                "{} {}: {}{}",
+                found.severity,
+                found.rule,
+                found.subject,
+                explains(found.because_of.iter().copied())
+            );
+        }
+        text
+    }
+
+    /// The culprit's file ends as the table says, and its line has the text that the table says:
+    /// line numbers may change, the fault may not.
+    fn check_place(&self, finding: &Value) {
+        let rule = text(&finding["rule"]);
+        let row = self.findings.iter().find(|row| row.rule == rule);
+        let place = &finding["location"];
+        match row.and_then(|row| row.at) {
+            None => assert!(place.is_null(), "{}: {rule} has a place: {place}", self.name),
+            Some((file, code)) => {
+                let found = text(&place["file"]);
+                assert!(found.ends_with(file), "{}: {rule} is at {place}", self.name);
+                let line = usize::try_from(place["line"].as_u64().unwrap_or(0)).unwrap_or(0);
+                let source = fs::read_to_string(shakedown_testkit::source().join(file));
+                let source = source.expect("the fixture's source");
+                let line = source.lines().nth(line.wrapping_sub(1)).unwrap_or("");
+                assert!(line.contains(code), "{}: {rule} at {place}: {line}", self.name);
+            }
+        }
+    }
+}
+
+/// The report in the words of the table.
+fn said(report: &Value) -> String {
+    let mut said = format!("verdict {}\n", text(&report["verdict"]));
+    for rule in report["rules"].as_array().expect("a list") {
+        let _ = writeln!(said, "{}: {}", text(&rule["name"]), text(&rule["outcome"]));
+    }
+    for finding in report["findings"].as_array().expect("a list") {
+        let explained = finding["because_of"].as_array().expect("a list");
+        let explained = explained.iter().map(|because| text(&because["rule"]));
+        let _ = writeln!(
+            said,
+            "{} {}: {}{}",
+            text(&finding["severity"]),
+            text(&finding["rule"]),
+            without_ports(text(&finding["subject"])),
+            explains(explained)
+        );
+    }
+    said
+}
+
+fn explains<'a>(rules: impl Iterator<Item = &'a str>) -> String {
+    rules.fold(String::new(), |all, rule| all + " < " + rule)
+}
+
+fn reasons(report: &Value) -> String {
+    let rules = report["rules"].as_array().expect("a list").iter();
+    rules
+        .map(|rule| format!("  {}: {}\n", text(&rule["name"]), text(&rule["reason"])))
+        .collect()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+/// Ports are the system's choice: `127.0.0.1:38599` becomes `127.0.0.1:PORT`.
+fn without_ports(text: &str) -> String {
+    const HOST: &str = "127.0.0.1:";
+    let mut parts = text.split(HOST);
+    let mut out = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let _ = write!(out, "{HOST}PORT{rest}");
+    }
+    out
+}
+
+/// The JSON report has the keys that were promised, and no finding or rule without one of them.
+pub(crate) fn check_keys(report: &Value) {
+    let keys = |value: &Value| -> BTreeSet<String> {
+        value.as_object().expect("an object").keys().cloned().collect()
+    };
+    let has = |value: &Value, wanted: &[&str]| {
+        let there = keys(value);
+        for key in wanted {
+            assert!(there.contains(*key), "no {key} in {there:?}");
+        }
+    };
+    let promised = ["schema", "verdict", "rules", "findings", "hot_spots", "marks", "target"];
+    has(report, &promised);
+    assert_eq!(report["schema"], 1);
+    for rule in report["rules"].as_array().expect("a list") {
+        has(rule, &["code", "name", "item", "outcome", "reason", "to_prove"]);
+    }
+    for finding in report["findings"].as_array().expect("a list") {
+        has(finding, &["code", "rule", "severity", "certainty", "subject", "location"]);
+        has(finding, &["message", "exhibits", "because_of", "fix", "repeat"]);
+        if !finding["location"].is_null() {
+            has(&finding["location"], &["function", "file", "line"]);
+        }
+    }
+}

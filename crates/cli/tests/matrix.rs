@@ -1,0 +1,100 @@
+//! Each fault of the fixture services, live: exactly its findings and outcomes, nothing more and
+//! nothing less; and what every run must hold besides.
+//!
+//! What is expected stands in `expected/table.rs`. With `SHAKEDOWN_FREEZE=DIR` each run's bundle
+//! is left in `DIR`, trimmed, for `bundles.rs` (see `freeze.sh`).
+
+mod expected;
+
+use std::process::Command;
+
+use shakedown_testkit::{Ended, Run, orders};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
+
+#[test]
+fn healthy() {
+    let ended = check("healthy");
+    let text = ended.bundled("report.txt");
+    let lines = text.lines().count();
+    assert!(lines <= 24, "{lines} lines are more than a screen:\n{text}");
+    let widest = text.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(100), "{widest:?} columns:\n{text}");
+}
+
+#[test]
+fn pprof_missing() {
+    check("pprof-missing");
+}
+
+#[test]
+fn pprof_public() {
+    check("pprof-public");
+}
+
+#[test]
+fn log_without_trace() {
+    check("log-without-trace");
+}
+
+#[test]
+fn context_not_forwarded() {
+    check("context-not-forwarded");
+}
+
+#[test]
+fn deadline_ignored() {
+    check("deadline-ignored");
+}
+
+#[test]
+fn cancel_ignored() {
+    check("cancel-ignored");
+}
+
+#[test]
+fn http_cancel_ignored() {
+    check("http-cancel-ignored");
+}
+
+#[test]
+fn leak_per_request() {
+    check("leak-per-request");
+}
+
+#[test]
+fn sigterm_ignored() {
+    check("sigterm-ignored");
+}
+
+fn check(name: &str) -> Ended {
+    let case = expected::case(name);
+    // A service that ignores SIGTERM is waited for that long; the healthy one needs 0.3 s.
+    let service = orders(case.faults).grace("4s");
+    let ended = Run::of(PROGRAM)
+        .config(&service)
+        .flags(["check", "--window", "6s", "--format", "json"])
+        .end();
+    let report = ended.report();
+    case.check(&report);
+    assert_eq!(ended.code, Some(case.code), "{}", ended.stderr);
+    expected::check_keys(&report);
+    assert_eq!(ended.stdout, ended.bundled("report.json"));
+    for (format, file) in [("json", "report.json"), ("text", "report.txt")] {
+        assert_eq!(replay(&ended, format, case.code), ended.bundled(file), "{file}");
+    }
+    ended
+}
+
+/// `replay` of the run's bundle, in an environment as bare as the run's own: width and colour are
+/// those of no terminal.
+fn replay(ended: &Ended, format: &str, code: i32) -> String {
+    let output = Command::new(PROGRAM)
+        .args(["replay", "--format", format, "bundle"])
+        .current_dir(ended.folder())
+        .env_clear()
+        .output()
+        .expect("shakedown starts");
+    assert_eq!(output.status.code(), Some(code), "the exit code of replay");
+    String::from_utf8(output.stdout).expect("a report is text")
+}

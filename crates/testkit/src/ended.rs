@@ -1,0 +1,69 @@
+//! A run that came to its end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What a run came to. Its folder is removed when this is dropped, unless the test has failed.
+#[derive(Debug)]
+pub struct Ended {
+    /// Exit code; nothing if a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+    /// How long it took.
+    pub took: Duration,
+    pub(crate) folder: Option<TempDir>,
+}
+
+impl Ended {
+    /// The run's folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("kept until dropped").path()
+    }
+
+    /// The folder of its bundle.
+    #[must_use]
+    pub fn bundle(&self) -> PathBuf {
+        self.folder().join("bundle")
+    }
+
+    /// The report: stdout, which must be JSON.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[must_use]
+    pub fn report(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!(
+                "stdout is no JSON report: {error}\nexit code {:?}\n{}\n{}",
+                self.code, self.stdout, self.stderr
+            )
+        })
+    }
+
+    /// A file of the bundle, as text.
+    ///
+    /// # Panics
+    /// If it is not there.
+    #[must_use]
+    pub fn bundled(&self, name: &str) -> String {
+        let path = self.bundle().join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+impl Drop for Ended {
+    #[expect(clippy::print_stdout, reason = "the test harness shows it with the failure")]
+    fn drop(&mut self) {
+        if let Some(folder) = self.folder.take().filter(|_| std::thread::panicking()) {
+            println!("kept for a look: {}", folder.keep().display());
+        }
+    }
+}
