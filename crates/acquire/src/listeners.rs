@@ -92,6 +92,21 @@ pub fn outgoing(tree: &[u32]) -> io::Result<Vec<SocketAddr>> {
     Ok(peers)
 }
 
+/// Whether one of these processes holds the connection from `from` to `to`.
+///
+/// # Errors
+/// As [`scan`].
+pub fn holds(tree: &[u32], from: SocketAddr, to: SocketAddr) -> io::Result<bool> {
+    let sockets = Sockets::of(tree)?;
+    let is_it = |entry: &TcpNetEntry| {
+        canonical(entry.local_address) == from
+            && canonical(entry.remote_address) == to
+            && sockets.owners.contains_key(&entry.inode)
+    };
+    let mut entries = sockets.tables.iter().flat_map(|table| &table.entries);
+    Ok(entries.any(is_it))
+}
+
 /// The sockets of a tree of processes.
 struct Sockets {
     /// One a network namespace.
@@ -351,6 +366,18 @@ mod tests {
             own()
         );
         assert_eq!(scan(&[u32::MAX]).expect("nothing to look at"), []);
+    }
+
+    #[test]
+    fn a_connection_has_its_holder() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let to = listener.local_addr().expect("is bound");
+        let call = TcpStream::connect(to).expect("connect");
+        let from = call.local_addr().expect("is bound");
+        let heir = Heir::of(&listener);
+        let held = |tree: &[u32]| holds(tree, from, to).expect("look at ourselves");
+        assert!(held(&[own()]));
+        assert!(!held(&[heir.0.id()]));
     }
 
     #[test]

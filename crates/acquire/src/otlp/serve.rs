@@ -1,4 +1,8 @@
 //! The accept loop and what happens to one connection.
+//!
+//! Whoever knows our own port was told it by us. To the well-known ones every service on the
+//! machine exports that was told nothing: there only processes of ours are listened to, so that a
+//! neighbour's spans and mistakes are not taken for those of the service.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,6 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::answer::answer;
 use super::intake::Intake;
+use crate::{listeners, process};
 
 /// Failed accepts in a row after which the receiver gives up: with the pause between them five
 /// seconds, in which a process that ran out of descriptors may recover.
@@ -32,7 +37,8 @@ const HTTP1_BUFFER: usize = 64 << 10;
 /// First byte of every TLS connection (RFC 8446, section 5.1: `handshake`).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Accepts until told to stop; an error says why it could not go on.
+/// Accepts until told to stop; an error says why it could not go on. The first listener is the one
+/// that only processes of ours know.
 pub(super) async fn serve(
     listeners: Vec<TcpListener>,
     intake: Arc<Intake>,
@@ -44,10 +50,10 @@ pub(super) async fn serve(
     loop {
         tokio::select! {
             accepted = accept(&listeners) => match accepted {
-                Ok(stream) => {
+                Ok(accepted) => {
                     errors = 0;
                     if connections.len() < intake.limits.connections {
-                        connections.spawn(connection(stream, Arc::clone(&intake), for_connections.clone()));
+                        connections.spawn(connection(accepted, Arc::clone(&intake), for_connections.clone()));
                     } else {
                         let limit = intake.limits.connections;
                         intake.refuse(format!("more than {limit} connections"));
@@ -77,11 +83,20 @@ async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
+struct Accepted {
+    stream: TcpStream,
+    /// It came to a port that strangers know.
+    well_known: bool,
+}
+
+async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
     std::future::poll_fn(|cx| {
-        for listener in listeners {
+        for (position, listener) in listeners.iter().enumerate() {
             if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(accepted.map(|(stream, _)| stream));
+                return Poll::Ready(accepted.map(|(stream, _)| Accepted {
+                    stream,
+                    well_known: position > 0,
+                }));
             }
         }
         Poll::Pending
@@ -89,7 +104,20 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
     .await
 }
 
-async fn connection(stream: TcpStream, intake: Arc<Intake>, stop: watch::Receiver<bool>) {
+/// Whether a process of ours opened the connection; yes where that cannot be seen.
+async fn is_ours(stream: &TcpStream) -> bool {
+    let (Ok(from), Ok(to)) = (stream.peer_addr(), stream.local_addr()) else {
+        return true;
+    };
+    let looked = tokio::task::spawn_blocking(move || listeners::holds(&process::ours(), from, to));
+    !matches!(looked.await, Ok(Ok(false)))
+}
+
+async fn connection(accepted: Accepted, intake: Arc<Intake>, stop: watch::Receiver<bool>) {
+    let Accepted { stream, well_known } = accepted;
+    if well_known && !is_ours(&stream).await {
+        return;
+    }
     let mut first = [0];
     match timeout(intake.limits.first_request, stream.peek(&mut first)).await {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {

@@ -48,6 +48,14 @@ use protocol::{COOKIE, KILL_TIME, Order, Report};
 /// The guardian answers within milliseconds; a machine that needs longer runs nothing.
 const START_TIME: Duration = Duration::from_secs(10);
 
+/// We and every process that we began, directly or not.
+pub(crate) fn ours() -> Vec<u32> {
+    let own = std::process::id();
+    let begun = tree::descendants(own);
+    let begun = begun.iter().map(|process| process.pid);
+    std::iter::once(own).chain(begun).collect()
+}
+
 /// What to run, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Launch {

@@ -1,5 +1,6 @@
 //! What the audits of one kind showed, request by request. Both rules of the item read it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shakedown_evidence::caught::{self, CALLS, Catch, FASTEST, Moment as Instant, catch};
@@ -102,9 +103,10 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
         .zip(next)
         .filter_map(|(call, next)| Some((*call, catch(seen, call, next)?)))
         .collect();
-    let late: Vec<&(&Call, Catch)> = catches
+    let late: Vec<(&Call, Catch)> = catches
         .iter()
         .filter(|(_, catch)| catch.overran() > moment.slack)
+        .copied()
         .collect();
     let gone: Vec<Duration> = catches
         .iter()
@@ -119,14 +121,13 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
             .iter()
             .max_by_key(|(_, catch)| catch.overran())
             .copied()
-            .copied()
             .unwrap_or(catches[0]);
         return Audit::Late(Late {
             calls: catches.len(),
             late: late.len(),
             longest: worst.overran(),
             moment,
-            stack: stack_at(seen, example, &worst),
+            stack: usual_stack(seen, &late),
             example,
             catch: worst,
         });
@@ -175,19 +176,24 @@ fn said(end: &CallEnd) -> String {
     }
 }
 
-/// The handler's stack when it was last surely there.
-fn stack_at<'a>(seen: &'a Evidence, call: &Call, catch: &Catch) -> Option<&'a Stack> {
-    let request: &'a RequestKind = &seen.request(call.sent.request)?.kind;
-    let of = |snapshot: &'a Snapshot| {
-        handler::groups(seen, snapshot, request)
-            .next()
-            .map(|(_, stack)| stack)
-    };
-    let last = seen
-        .snapshots
-        .iter()
-        .find(|snapshot| Some(snapshot.at) == catch.last_seen && !snapshot.groups.is_empty());
-    last.and_then(of)
+/// Where the handler stood while it went on: the stack that was seen most often. One look alone,
+/// and the last one above all, may show a handler that is just on its way out.
+fn usual_stack<'a>(seen: &'a Evidence, late: &[(&Call, Catch)]) -> Option<&'a Stack> {
+    let mut looks: BTreeMap<usize, u64> = BTreeMap::new();
+    for (call, catch) in late {
+        let request: &'a RequestKind = &seen.request(call.sent.request)?.kind;
+        let within =
+            |snapshot: &&Snapshot| snapshot.at >= catch.due && Some(snapshot.at) <= catch.last_seen;
+        for snapshot in seen.snapshots.iter().filter(within) {
+            for (group, _) in handler::groups(seen, snapshot, request) {
+                *looks.entry(group.stack).or_default() += 1;
+            }
+        }
+    }
+    // Of equals the first, which `max_by_key` would not give.
+    let most = looks.values().max()?;
+    let (stack, _) = looks.iter().find(|(_, looks)| *looks == most)?;
+    seen.stacks.get(*stack)
 }
 
 impl Late<'_> {

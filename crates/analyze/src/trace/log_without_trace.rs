@@ -119,9 +119,11 @@ impl<'a> Sorted<'a> {
             if let Some(trace) = &line.ids.trace {
                 let known = trace.low().and_then(|low| ours.get(&low));
                 carried += usize::from(known.is_some_and(|full| trace.is_hex(full)));
-            } else if line.format == Format::BrokenJson {
-                // What a cut object lacks may have stood in the part that is missing.
-            } else if classify(&line) == LineClass::Application {
+                continue;
+            }
+            // What a cut object lacks may have stood in the part that is missing.
+            let is_whole = line.format != Format::BrokenJson;
+            if is_whole && classify(&line) == LineClass::Application {
                 templates.add(bare.len(), &line);
                 bare.push(raw);
             }

@@ -71,5 +71,5 @@ func profilesIndexOnly() http.Handler {
 func page(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprint(w, `<!doctype html><html><head><title>Shop</title></head><body>`+
-		`<a href="/debug/pprof/goroutine?debug=1">goroutine</a></body></html>`)
+		`<a href="goroutine?debug=1">goroutine</a></body></html>`)
 }
