@@ -103,19 +103,18 @@ impl Hands {
         self.recorder.read(|seen| seen.target_pid())
     }
 
-    /// The endpoint that profiles are taken from: a private one if there is a choice.
+    /// The endpoint that profiles are taken from: one of the checked process before one of another,
+    /// such as a dependency that a wrapper started, and a private one before a public one.
     fn endpoint(&self) -> Option<PprofEndpoint> {
         self.recorder.read(|seen| {
-            let private = |endpoint: &&PprofEndpoint| {
-                seen.listeners
-                    .iter()
-                    .any(|listener| listener.private && listener.reach == endpoint.reach)
+            let target = seen.target_pid();
+            let rank = |endpoint: &&PprofEndpoint| {
+                let mut listeners = seen.listeners.iter();
+                let listener = listeners.find(|listener| listener.reach == endpoint.reach);
+                listener.map(|listener| (Some(listener.pid) == target, listener.private))
             };
-            seen.pprof
-                .iter()
-                .find(private)
-                .or(seen.pprof.first())
-                .cloned()
+            // Of equals, the last is taken.
+            seen.pprof.iter().rev().max_by_key(rank).cloned()
         })
     }
 

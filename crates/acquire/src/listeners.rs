@@ -8,10 +8,19 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process};
+
+#[cfg(test)]
+mod tests;
+
+/// A process that gives back much memory takes this long to end.
+const ENDING_TIME: Duration = Duration::from_millis(100);
+const ENDING_AGAIN: Duration = Duration::from_millis(1);
 
 /// A listening socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,12 +140,8 @@ impl Sockets {
         };
         let mut networks = HashSet::new();
         for &pid in tree {
-            let looked = look(pid);
-            // A process that has ended meanwhile is no error.
-            let (inodes, network, process) = match looked {
-                Ok(seen) => seen,
-                Err(_) if has_ended(pid) => continue,
-                Err(error) => return Err(io::Error::other(error)),
+            let Some((inodes, network)) = patiently(pid, || look(pid))? else {
+                continue;
             };
             for inode in inodes {
                 let owner = *sockets.owners.entry(inode).or_insert(pid);
@@ -147,17 +152,15 @@ impl Sockets {
             if networks.contains(&network) {
                 continue;
             }
-            // After the descriptors: a socket in hand is in the table.
-            match entries(&process) {
-                Ok(entries) => sockets.tables.push(Table {
+            // After the descriptors: a socket in hand is in the table. If the process has ended
+            // meanwhile, the next one of the same namespace gives the same table.
+            if let Some(entries) = patiently(pid, || entries(pid))? {
+                networks.insert(network);
+                sockets.tables.push(Table {
                     entries,
                     here: own.is_none_or(|own| own == network),
-                }),
-                // The next process of the same namespace gives the same table.
-                Err(_) if has_ended(pid) => continue,
-                Err(error) => return Err(io::Error::other(error)),
+                });
             }
-            networks.insert(network);
         }
         Ok(sockets)
     }
@@ -167,14 +170,30 @@ impl Sockets {
     }
 }
 
+/// Looks into a process; nothing if it has ended.
+///
+/// One that is just ending refuses before it is seen to have ended: its files, its memory and its
+/// namespaces go first.
+fn patiently<T>(pid: u32, look: impl Fn() -> Result<T, ProcError>) -> io::Result<Option<T>> {
+    let until = Instant::now() + ENDING_TIME;
+    loop {
+        match look() {
+            Ok(seen) => return Ok(Some(seen)),
+            Err(_) if has_ended(pid) => return Ok(None),
+            Err(error) if Instant::now() >= until => return Err(io::Error::other(error)),
+            Err(_) => thread::sleep(ENDING_AGAIN),
+        }
+    }
+}
+
 /// A process's sockets and its network namespace.
-fn look(pid: u32) -> Result<(Vec<u64>, u64, Process), ProcError> {
+fn look(pid: u32) -> Result<(Vec<u64>, u64), ProcError> {
     let process = Process::new(signed(pid)?)?;
     let sockets = process.fd()?.filter_map(|fd| match fd.ok()?.target {
         FDTarget::Socket(inode) => Some(inode),
         _ => None,
     });
-    Ok((sockets.collect(), network(pid)?, process))
+    Ok((sockets.collect(), network(pid)?))
 }
 
 /// The network namespace's number.
@@ -195,7 +214,8 @@ fn signed(pid: u32) -> Result<i32, ProcError> {
     i32::try_from(pid).map_err(|_| ProcError::NotFound(None))
 }
 
-fn entries(process: &Process) -> Result<Vec<TcpNetEntry>, ProcError> {
+fn entries(pid: u32) -> Result<Vec<TcpNetEntry>, ProcError> {
+    let process = Process::new(signed(pid)?)?;
     let mut entries = process.tcp()?;
     match process.tcp6() {
         Ok(version6) => entries.extend(version6),
@@ -250,144 +270,4 @@ fn reach(bound: SocketAddr, table: &[TcpNetEntry]) -> SocketAddr {
 
 fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::{TcpListener, TcpStream};
-    use std::process::{Child, Command, Stdio};
-
-    use super::*;
-
-    fn own() -> u32 {
-        std::process::id()
-    }
-
-    /// What is found of one listener of ours; tests beside this one have theirs.
-    fn check(address: &str) -> Found {
-        let listener = TcpListener::bind(address).expect("bind");
-        found(listener.local_addr().expect("is bound").port(), &[own()])
-    }
-
-    fn found(port: u16, tree: &[u32]) -> Found {
-        let mut all = scan(tree).expect("look at ourselves");
-        all.retain(|found| found.bound.port() == port);
-        assert_eq!(all.len(), 1, "{all:?}");
-        all.remove(0)
-    }
-
-    #[test]
-    fn loopback_is_reached_as_bound() {
-        for address in ["127.0.0.1:0", "127.0.0.7:0", "[::1]:0"] {
-            let found = check(address);
-            assert_eq!(found.reach, found.bound);
-            assert!(found.loopback && found.here);
-            assert_eq!(found.pid, own());
-        }
-    }
-
-    #[test]
-    fn a_wildcard_is_public_and_reached_by_loopback() {
-        for address in ["0.0.0.0:0", "[::]:0"] {
-            let found = check(address);
-            assert_eq!(
-                found.reach,
-                SocketAddr::from(([127, 0, 0, 1], found.bound.port()))
-            );
-            assert!(!found.loopback);
-            assert!(found.bound.ip().is_unspecified());
-        }
-    }
-
-    #[test]
-    fn what_reaches_us_by_that_address_is_the_listener() {
-        for address in ["0.0.0.0:0", "[::]:0", "[::1]:0"] {
-            let listener = TcpListener::bind(address).expect("bind");
-            let port = listener.local_addr().expect("is bound").port();
-            TcpStream::connect(found(port, &[own()]).reach).expect("connect");
-        }
-    }
-
-    #[test]
-    fn beside_ipv4_a_wildcard_of_ipv6_is_for_ipv6_alone() {
-        let entry = |address: &str| {
-            let mut entry = procfs::net::tcp().expect("read").remove(0);
-            entry.local_address = address.parse().expect("is an address");
-            entry.state = TcpState::Listen;
-            entry
-        };
-        let bound = "[::]:8080".parse().expect("is an address");
-        let reached = |other: &str| reach(bound, &[entry(other)]).to_string();
-        let _keeps_the_table_from_being_empty = TcpListener::bind("127.0.0.1:0").expect("bind");
-        assert_eq!(reached("127.0.0.1:8080"), "[::1]:8080");
-        assert_eq!(reached("0.0.0.0:8080"), "[::1]:8080");
-        assert_eq!(reached("127.0.0.1:8081"), "127.0.0.1:8080");
-        assert_eq!(reached("10.1.2.3:8080"), "127.0.0.1:8080");
-    }
-
-    /// A child that holds our listener as its standard input until it is dropped.
-    struct Heir(Child);
-
-    impl Heir {
-        fn of(listener: &TcpListener) -> Self {
-            let listener = listener.try_clone().expect("clone");
-            let mut command = Command::new("sleep");
-            command
-                .arg("1000")
-                .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)));
-            Self(command.spawn().expect("spawn"))
-        }
-    }
-
-    impl Drop for Heir {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    #[test]
-    fn an_inherited_socket_belongs_to_the_deepest_process() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-        let port = listener.local_addr().expect("is bound").port();
-        let heir = Heir::of(&listener);
-        let child = heir.0.id();
-        assert_eq!(found(port, &[own(), child]).pid, child);
-        assert_eq!(found(port, &[child, own()]).pid, child);
-        assert_eq!(found(port, &[own()]).pid, own());
-    }
-
-    #[test]
-    fn processes_that_are_gone_are_passed_over() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-        let port = listener.local_addr().expect("is bound").port();
-        assert_eq!(
-            found(port, &[u32::MAX, i32::MAX.unsigned_abs(), own()]).pid,
-            own()
-        );
-        assert_eq!(scan(&[u32::MAX]).expect("nothing to look at"), []);
-    }
-
-    #[test]
-    fn a_connection_has_its_holder() {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-        let to = listener.local_addr().expect("is bound");
-        let call = TcpStream::connect(to).expect("connect");
-        let from = call.local_addr().expect("is bound");
-        let heir = Heir::of(&listener);
-        let held = |tree: &[u32]| holds(tree, from, to).expect("look at ourselves");
-        assert!(held(&[own()]));
-        assert!(!held(&[heir.0.id()]));
-    }
-
-    #[test]
-    fn calls_are_told_from_accepted_connections() {
-        let listener = TcpListener::bind("[::]:0").expect("bind");
-        let port = listener.local_addr().expect("is bound").port();
-        let _call = TcpStream::connect(("127.0.0.1", port)).expect("connect");
-        let (_accepted, caller) = listener.accept().expect("accept");
-        let peers = outgoing(&[own()]).expect("look at ourselves");
-        assert!(peers.contains(&SocketAddr::from(([127, 0, 0, 1], port))));
-        assert!(!peers.contains(&canonical(caller)));
-    }
 }

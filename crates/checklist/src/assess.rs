@@ -44,6 +44,7 @@ pub fn assess(seen: &Evidence) -> RunReport {
         verdict,
         not_ready_because,
         target: shakedown_analyze::target(seen),
+        started_unix_ms: seen.run.started_unix_ns / 1_000_000,
         took_ms: seen.last.0 / 1000,
         rules: rows,
         findings,

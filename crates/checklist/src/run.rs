@@ -13,7 +13,8 @@ use shakedown_acquire::probe::{Headers, ProbeSettings};
 use shakedown_acquire::process::{Service, StartError, remedy};
 use shakedown_acquire::{Hands, Recorder};
 use shakedown_evidence::bundle::{BundleError, Writer};
-use shakedown_evidence::{Event, Request, RequestKind, Role, RunFacts};
+use shakedown_evidence::{Event, Evidence, Request, RequestKind, Role, RunFacts};
+use shakedown_experiment::Action;
 use shakedown_findings::RunReport;
 
 use crate::launch::{launch, placed, values};
@@ -81,7 +82,7 @@ pub enum RunError {
     #[error(transparent)]
     Placeholder(#[from] placeholder::Unknown),
     /// The service or a dependency cannot be started.
-    #[error("{name}: {source}")]
+    #[error("{name} cannot be started: {source}")]
     Start {
         /// Which.
         name: String,
@@ -114,14 +115,14 @@ pub async fn run(
     interrupt: impl Future<Output = ()>,
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
-    let writer = Writer::create(&settings.out)?;
-    let recorder = Recorder::new(started, Some(writer));
-    recorder.record(Event::Run(facts(settings)));
     let headers = settings
         .headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = Headers::new(headers).map_err(RunError::Header)?;
+    let writer = Writer::create(&settings.out)?;
+    let recorder = Recorder::new(started, Some(writer));
+    recorder.record(Event::Run(facts(settings)));
     let receiver = Receiver::start(recorder.clone())
         .await
         .map_err(|error| RunError::Receiver(error.to_string()))?;
@@ -143,7 +144,6 @@ pub async fn run(
         recorder.trouble("interrupted: the run was cut short");
     }
     world.end().await;
-    world.record_dropped(&recorder);
     receiver.stop().await;
     quote_source(settings, &recorder).await;
     if !interrupted {
@@ -293,9 +293,7 @@ impl World {
                     &hands.service().last_lines(LAST_LINES),
                 ));
                 // What can be seen of it is still worth a look, but no traffic is sent.
-                hands
-                    .perform(shakedown_experiment::Action::ReadExecutable)
-                    .await;
+                hands.perform(Action::ReadExecutable).await;
                 return Ok(());
             }
         }
@@ -312,10 +310,14 @@ impl World {
         let Some(hands) = &self.target else {
             return;
         };
-        hands
-            .perform(shakedown_experiment::Action::ReadExecutable)
-            .await;
+        let mut read_of = None;
         for lane in plan::lanes(settings) {
+            // Who answers the requests is known once their listeners are.
+            let target = recorder.read(Evidence::target_pid);
+            if read_of != target {
+                read_of = target;
+                hands.perform(Action::ReadExecutable).await;
+            }
             progress(Progress::Step {
                 name: lane.name,
                 usual: lane.usual,
@@ -335,7 +337,7 @@ impl World {
             }
         }
         tokio::time::sleep(FLUSH).await;
-        hands.perform(shakedown_experiment::Action::Canary).await;
+        hands.perform(Action::Canary).await;
     }
 
     /// Ends every process, the service first.
@@ -345,16 +347,6 @@ impl World {
         }
         for dependency in &mut self.dependencies {
             dependency.end(END_GRACE).await;
-        }
-    }
-
-    fn record_dropped(&self, recorder: &Recorder) {
-        let dropped = self
-            .target
-            .as_ref()
-            .map_or(0, |hands| hands.service().dropped_lines());
-        if dropped > 0 {
-            recorder.record(Event::LinesDropped(dropped));
         }
     }
 }

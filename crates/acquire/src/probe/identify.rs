@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
-use shakedown_evidence::{CallEnd, Event, ListenerFacts, PprofEndpoint, Speaks};
+use shakedown_evidence::{CallEnd, Event, ListenerFacts, PprofEndpoint, ProbeKind, Speaks};
 use tokio::time::{Instant, timeout};
 
 use super::connect::H2c;
@@ -40,9 +40,13 @@ pub async fn identify(recorder: &Recorder, reach: &str, settings: &ProbeSettings
         speaks: BTreeSet::new(),
         services: Vec::new(),
         unclear: Vec::new(),
+        pprof_unclear: None,
     };
     let profiles = asking.all().await;
     let at = recorder.now();
+    if let Some((path, why)) = asking.pprof_unclear {
+        recorder.failed(ProbeKind::Pprof, format!("http://{reach}{path}"), why);
+    }
     if !profiles.is_empty() {
         recorder.record(Event::Pprof(PprofEndpoint {
             at,
@@ -69,6 +73,8 @@ struct Asking<'a> {
     speaks: BTreeSet<Speaks>,
     services: Vec<String>,
     unclear: Vec<String>,
+    /// Where pprof may be although it was not found, and why.
+    pprof_unclear: Option<(String, String)>,
 }
 
 impl Asking<'_> {
@@ -213,8 +219,12 @@ impl Asking<'_> {
         }
         let prefix = self.settings.pprof_prefix.clone();
         let listing = pprof_listing::look(&prefix, async |path: &str| self.page(path).await).await;
-        self.unclear.extend(listing.unclear);
-        if !listing.profiles.is_empty() {
+        let told = listing.unclear.iter();
+        self.unclear
+            .extend(told.map(|(path, why)| format!("{path}: {why}")));
+        if listing.profiles.is_empty() {
+            self.pprof_unclear = listing.unclear;
+        } else {
             self.speaks.insert(Speaks::Pprof);
         }
         if Instant::now() > self.until {

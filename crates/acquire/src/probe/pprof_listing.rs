@@ -16,8 +16,8 @@ const OWN_HANDLERS: [&str; 2] = ["cmdline", "symbol"];
 pub(crate) struct Listing {
     /// Profiles that the index lists or that answered; none if this is not pprof.
     pub(crate) profiles: Vec<String>,
-    /// What stood in the way.
-    pub(crate) unclear: Option<String>,
+    /// A path, and what stood in the way there.
+    pub(crate) unclear: Option<(String, String)>,
 }
 
 /// Looks for pprof below `prefix`; `get` asks for a path.
@@ -26,10 +26,7 @@ pub(crate) async fn look(
     mut get: impl AsyncFnMut(&str) -> Result<Answer, Failure>,
 ) -> Listing {
     let index = get(prefix).await;
-    let unclear = index
-        .as_ref()
-        .ok()
-        .and_then(|answer| refusal(prefix, answer));
+    let mut unclear = in_the_way(prefix, &index);
     let mut profiles = index.as_ref().map(listed).unwrap_or_default();
     let is_listed = !profiles.is_empty();
     let mut proven = false;
@@ -38,7 +35,9 @@ pub(crate) async fn look(
         if proven && is_listed {
             continue;
         }
-        let answered = get(&format!("{prefix}{path}")).await;
+        let path = format!("{prefix}{path}");
+        let answered = get(&path).await;
+        unclear = unclear.or_else(|| in_the_way(&path, &answered));
         if answered.is_ok_and(|answer| is_profile(name, &answer)) {
             proven = true;
             add(&mut profiles, name);
@@ -67,17 +66,16 @@ fn add(profiles: &mut Vec<String>, name: &str) {
     }
 }
 
-fn refusal(prefix: &str, answer: &Answer) -> Option<String> {
-    let refuses = matches!(
-        answer.status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-    );
-    refuses.then(|| {
-        format!(
-            "{prefix} answered {}; give credentials with `headers`",
-            answer.status
-        )
-    })
+/// Why an answer proves neither that pprof is there nor that it is not.
+fn in_the_way(path: &str, answer: &Result<Answer, Failure>) -> Option<(String, String)> {
+    let why = match answer.as_ref().map(|answer| answer.status) {
+        Err(failure) => format!("{failure}; does a handler hang there, or is the service busy?"),
+        Ok(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => {
+            format!("answered {status}; give credentials with `headers`")
+        }
+        Ok(_) => return None,
+    };
+    Some((path.to_owned(), why))
 }
 
 /// Names that the index links to: `<a href='goroutine?debug=1'>`.
@@ -168,8 +166,18 @@ mod tests {
     async fn a_refusal_is_told() {
         let listing = check(|_: &str| answer(401, "text/plain", "no")).await;
         assert!(
-            listing.unclear.is_some_and(|why| why.contains("401")),
+            listing.unclear.is_some_and(|(_, why)| why.contains("401")),
             "the status is shown"
         );
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_told_and_is_not_taken_for_an_absence() {
+        let hangs = async |_: &str| Err(Failure::Silent(std::time::Duration::from_secs(2)));
+        let listing = look("/p/", hangs).await;
+        assert_eq!(listing.profiles, [""; 0]);
+        let (path, why) = listing.unclear.expect("the reason");
+        assert_eq!(path, "/p/");
+        assert!(why.starts_with("no answer within 2s"), "{why}");
     }
 }

@@ -22,6 +22,12 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// How often the processes of a killed guardian are looked for.
 const SWEEP_AGAIN: Duration = Duration::from_millis(10);
 
+/// How often the processes that a launcher left are looked for.
+const LAUNCHED_AGAIN: Duration = Duration::from_millis(50);
+/// Name of the mark.
+const LAUNCHED: &str =
+    "the command ended with code 0 and left processes behind: they are taken for the service";
+
 /// Runs until the guardian has ended and the service's log is read to its end.
 pub(super) async fn supervise(
     shared: Arc<Shared>,
@@ -30,12 +36,30 @@ pub(super) async fn supervise(
     mut pipes: Vec<JoinHandle<()>>,
 ) {
     let mut left = None;
-    while let Some(report) = next_report(&mut reports).await {
+    // The command ended well, and what it launched lives on.
+    let mut launched = false;
+    loop {
+        let report = tokio::select! {
+            report = next_report(&mut reports) => report,
+            () = all_gone(&shared), if launched => {
+                launched = false;
+                ended_with(&shared, Ended::Code(0), &mut pipes).await;
+                continue;
+            }
+        };
         match report {
-            Report::Exited(ended) => ended_with(&shared, ended, &mut pipes).await,
-            Report::Gone(pids) => left = Some(pids),
-            Report::Started(_) | Report::Failed(_) => {}
+            Some(Report::Exited(Ended::Code(0))) if lives_on(&shared) => {
+                launched = true;
+                shared.recorder.mark(LAUNCHED);
+            }
+            Some(Report::Exited(ended)) => ended_with(&shared, ended, &mut pipes).await,
+            Some(Report::Gone(pids)) => left = Some(pids),
+            Some(Report::Started(_) | Report::Failed(_)) => {}
+            None => break,
         }
+    }
+    if launched {
+        ended_with(&shared, Ended::Code(0), &mut pipes).await;
     }
     // Once it is waited for, its id may be given to another process.
     let pid = shared.guardian.swap(0, Ordering::AcqRel);
@@ -55,6 +79,19 @@ pub(super) async fn supervise(
         shared.recorder.trouble(format!(
             "processes {left:?} of the service could not be ended (another user's, or stuck in the kernel); end them by hand"
         ));
+    }
+}
+
+/// Processes of the service are there although the one that was started has ended: a daemon's, or
+/// those of a command that changes its session in a child, as setsid(1) does.
+fn lives_on(shared: &Shared) -> bool {
+    let guardian = shared.guardian.load(Ordering::Acquire);
+    !tree::descendants(guardian).is_empty()
+}
+
+async fn all_gone(shared: &Shared) {
+    while lives_on(shared) {
+        tokio::time::sleep(LAUNCHED_AGAIN).await;
     }
 }
 
@@ -124,4 +161,59 @@ fn bears(pid: u32, cookie: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     let mut variables = environment.split(|byte| *byte == 0);
     variables.any(|variable| variable == cookie.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32};
+
+    use shakedown_evidence::Role;
+    use tokio::sync::watch;
+
+    use super::super::lines::Log;
+    use super::*;
+    use crate::Recorder;
+
+    fn shared() -> Arc<Shared> {
+        let recorder = Recorder::new(Instant::now(), None);
+        Arc::new(Shared {
+            log: Log::new(recorder.clone(), Role::Target),
+            cookie: String::new(),
+            guardian: AtomicU32::new(0),
+            expected: AtomicBool::new(true),
+            exit: watch::Sender::new(None),
+            recorder,
+            role: Role::Target,
+        })
+    }
+
+    /// Ends a service with one reader; answers what was marked when the end was recorded.
+    async fn check(
+        reader: impl Future<Output = ()> + Send + 'static,
+        shared: Arc<Shared>,
+    ) -> usize {
+        let mut pipes = vec![tokio::spawn(reader)];
+        ended_with(&shared, Ended::Code(0), &mut pipes).await;
+        let exit = shared.exit.borrow().clone();
+        assert!(exit.is_some_and(|exit| exit.expected && exit.code == Some(0)));
+        pipes.iter().for_each(JoinHandle::abort);
+        shared.recorder.read(|evidence| evidence.marks.len())
+    }
+
+    #[tokio::test]
+    async fn the_last_lines_come_before_the_end() {
+        let shared = shared();
+        let recorder = shared.recorder.clone();
+        let reader = async move {
+            // A reader that is late, as on a loaded machine.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            recorder.mark("the last line");
+        };
+        assert_eq!(check(reader, shared).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_holds_the_pipe_does_not_hold_up_the_end() {
+        assert_eq!(check(std::future::pending(), shared()).await, 0);
+    }
 }

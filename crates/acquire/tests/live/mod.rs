@@ -46,6 +46,7 @@ pub(crate) const TESTS: &[Case] = cases! {
         a_service_inherits_nothing_of_ours;
     recording:
         an_early_exit_is_recorded_after_its_lines,
+        a_full_pipe_is_read_before_the_end_is_recorded,
         a_signal_is_recorded,
         a_long_line_is_cut,
         a_flood_is_dropped_and_told_once,

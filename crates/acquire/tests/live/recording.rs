@@ -63,6 +63,18 @@ pub(super) fn an_early_exit_is_recorded_after_its_lines() {
     });
 }
 
+pub(super) fn a_full_pipe_is_read_before_the_end_is_recorded() {
+    run(async {
+        let mut live = Live::start("full", "yes 'an order came' | head -n 60000").await;
+        live.service
+            .wait_exit(PATIENCE)
+            .await
+            .expect("ends by itself");
+        assert_eq!(live.recorder.read(|evidence| evidence.lines.len()), 60_000);
+        live.service.end(Duration::ZERO).await;
+    });
+}
+
 pub(super) fn a_signal_is_recorded() {
     run(async {
         let (_, exit) = to_its_end("signal", "kill -SEGV $$").await;

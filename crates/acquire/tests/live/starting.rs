@@ -181,6 +181,11 @@ pub(super) fn a_service_inherits_nothing_of_ours() {
             session.as_raw_nonzero().get().unsigned_abs(),
             live.guardian()
         );
+        // The guardian lets go of the service's pipes, or they would not end before it does.
+        for descriptor in [0, 1, 2] {
+            let target = fs::read_link(format!("/proc/{}/fd/{descriptor}", live.guardian()));
+            assert_eq!(target.expect("is running"), Path::new("/dev/null"));
+        }
         drop(socket);
         live.service.end(Duration::from_secs(5)).await;
     });

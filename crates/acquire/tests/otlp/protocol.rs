@@ -8,7 +8,7 @@ use shakedown_acquire::otlp::{Limits, Receiver};
 use shakedown_evidence::ReceiverEvent;
 use tokio::net::TcpStream;
 
-use crate::Bench;
+use crate::{Bench, PATIENCE};
 use crate::client::{TRACES, framed, grpc, gzip, post};
 use crate::messages::{Any, KeyValue, Span, one_span, request, span};
 
@@ -180,6 +180,40 @@ async fn further_ports_are_taken_where_they_are_free() {
     assert_ne!(extra, receiver.addr());
     let answered = grpc(&extra, TRACES, None, framed(0, &one_span())).await;
     assert_eq!(answered.status, "0");
+}
+
+/// Every service of the machine that was told nothing exports to the well-known ports.
+#[tokio::test]
+async fn a_further_port_listens_to_our_own_processes_only() {
+    let recorder = Recorder::new(Instant::now(), None);
+    let receiver = Receiver::start_with(recorder.clone(), Limits::default(), &[0])
+        .await
+        .expect("a port");
+    let port = receiver.extra()[0].rsplit_once(':').expect("a port").1;
+    let losses = || {
+        recorder.read(|evidence| {
+            let losses = evidence.receiver_losses().map(str::to_owned);
+            losses.collect::<Vec<_>>()
+        })
+    };
+    // Begins TLS, and waits until the receiver closes the connection.
+    let begin_tls = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf '\\x16' >&3; cat <&3");
+    // Nobody's child once the shell that began it is gone.
+    let orphan = format!(
+        "(while kill -0 $$; do sleep 0.01; done; {begin_tls}; echo closed) 2>/dev/null &"
+    );
+    let bash = async |script: &str| {
+        let output = tokio::process::Command::new("bash")
+            .args(["-c", script])
+            .output();
+        let output = tokio::time::timeout(PATIENCE, output).await;
+        let output = output.expect("the receiver closes it").expect("bash runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(bash(&orphan).await, "closed\n");
+    assert_eq!(losses(), Vec::<String>::new());
+    bash(&begin_tls).await;
+    assert_eq!(losses().len(), 1, "{:?}", losses());
 }
 
 #[tokio::test]

@@ -6,45 +6,21 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use shakedown_evidence::{Request, RequestKind};
 use shakedown_findings::Severity;
 use toml::Spanned;
 
+mod error;
+mod file;
 mod words;
 
-pub use words::{grpc, http, parse_duration};
-use words::{header_value, json};
+pub use error::ConfigError;
+use words::{command, duration, header_value, json, ready};
+pub use words::{grpc, http, parse_duration, ready_url};
 
 /// Name of the file in the working directory.
 pub const FILE: &str = "shakedown.toml";
-/// A longer file is not a configuration.
-const LENGTH_MAX: u64 = 1 << 20;
-
-/// A mistake in the configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{path}: {source}")]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Something in it is wrong.
-    #[error("{path}:{line}:{column}: {message}")]
-    Invalid {
-        /// Which file.
-        path: PathBuf,
-        /// Line, counted from 1.
-        line: usize,
-        /// Column, counted from 1, in characters.
-        column: usize,
-        /// What is wrong and what would be right.
-        message: String,
-    },
-}
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -97,7 +73,7 @@ pub struct ServiceTable {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StartTable {
     /// Program and arguments.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "command")]
     pub cmd: Vec<String>,
     /// Folder to start in.
     pub cwd: Option<PathBuf>,
@@ -105,6 +81,7 @@ pub struct StartTable {
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// URL that says whether it is ready.
+    #[serde(default, deserialize_with = "ready")]
     pub ready: Option<String>,
 }
 
@@ -115,6 +92,7 @@ pub struct DependencyTable {
     /// Its name.
     pub name: String,
     /// Program and arguments.
+    #[serde(deserialize_with = "command")]
     pub cmd: Vec<String>,
     /// Folder to start in.
     pub cwd: Option<PathBuf>,
@@ -122,6 +100,7 @@ pub struct DependencyTable {
     #[serde(default)]
     pub env: BTreeMap<String, String>,
     /// URL that says whether it is ready.
+    #[serde(default, deserialize_with = "ready")]
     pub ready: Option<String>,
 }
 
@@ -146,25 +125,6 @@ pub struct StopTable {
 }
 
 impl Config {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// The file cannot be read, or something in it is wrong.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let io = |source| ConfigError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let length = std::fs::metadata(path).map_err(io)?.len();
-        if length > LENGTH_MAX {
-            return Err(io(std::io::Error::other(format!(
-                "{length} bytes long; a configuration has at most {LENGTH_MAX}"
-            ))));
-        }
-        let text = std::fs::read_to_string(path).map_err(io)?;
-        Self::parse(&text, path)
-    }
-
     /// Reads a text; `path` is only named in errors.
     ///
     /// # Errors
@@ -321,13 +281,6 @@ impl RequestTable {
     }
 }
 
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(from)?;
-    parse_duration(&text)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
-}
-
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let whole = (0..=offset.min(text.len()))
         .rev()
@@ -428,6 +381,18 @@ grace = "10s"
             (
                 "schema = 1\n[gate]\nfail-on = \"never\"\n",
                 "shakedown.toml:3:11: unknown variant `never`",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\nstart = { cmd = [] }\n",
+                "shakedown.toml:4:17: a command names at least its program",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\nstart = { ready = \"ftp://h\" }\n",
+                "shakedown.toml:4:19: \"ftp://h\" cannot be asked",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\n[[service.request]]\ngrpc = \"a.B/C\"\ndata = { x = nan }\n",
+                "JSON has no number NaN",
             ),
             ("schema = \n", "shakedown.toml:1:"),
             ("", "missing field `schema`"),

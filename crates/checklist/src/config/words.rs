@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
 use shakedown_evidence::RequestKind;
 
 /// Reads `pkg.Service/Method`.
@@ -9,7 +10,8 @@ use shakedown_evidence::RequestKind;
 /// # Errors
 /// It has another form, as a sentence.
 pub fn grpc(method: &str, data: String) -> Result<RequestKind, String> {
-    let method = method.trim().trim_start_matches('/');
+    let given = method.trim();
+    let method = given.trim_start_matches('/');
     // grpcurl takes pkg.Service.Method too.
     let method = if method.contains('/') {
         method.to_owned()
@@ -29,7 +31,7 @@ pub fn grpc(method: &str, data: String) -> Result<RequestKind, String> {
     });
     if !ok {
         return Err(format!(
-            "{method:?} is not a gRPC method; it is written pkg.Service/Method"
+            "{given:?} is not a gRPC method; it is written pkg.Service/Method"
         ));
     }
     if !data.is_empty() {
@@ -114,11 +116,76 @@ pub(super) fn header_value(name: &str, value: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn json(value: &toml::Value) -> Result<String, String> {
-    if let toml::Value::String(text) = value {
-        return Ok(text.clone());
+/// Checks the URL that says whether a service is ready; a placeholder may stand for all of it.
+///
+/// # Errors
+/// It is of another kind, as a sentence.
+pub fn ready_url(text: &str) -> Result<(), String> {
+    if ["http://", "grpc://", "{"]
+        .iter()
+        .any(|begin| text.starts_with(begin))
+    {
+        return Ok(());
     }
-    serde_json::to_string(value).map_err(|error| format!("data cannot be written as JSON: {error}"))
+    Err(format!(
+        "{text:?} cannot be asked; ready is written http://host:port/path or grpc://host:port"
+    ))
+}
+
+/// The data of a request as JSON: as it stands if it is a text, else the table in JSON's spelling.
+pub(super) fn json(value: &toml::Value) -> Result<String, String> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        value => Ok(spelled(value)?.to_string()),
+    }
+}
+
+fn spelled(value: &toml::Value) -> Result<serde_json::Value, String> {
+    use serde_json::Value;
+    Ok(match value {
+        toml::Value::String(text) => Value::from(text.as_str()),
+        toml::Value::Integer(number) => Value::from(*number),
+        toml::Value::Float(number) => serde_json::Number::from_f64(*number)
+            .map(Value::Number)
+            .ok_or_else(|| format!("JSON has no number {number}; write it as a text"))?,
+        toml::Value::Boolean(yes) => Value::from(*yes),
+        toml::Value::Datetime(time) => Value::from(time.to_string()),
+        toml::Value::Array(values) => Value::Array(
+            values
+                .iter()
+                .map(spelled)
+                .collect::<Result<Vec<_>, String>>()?,
+        ),
+        toml::Value::Table(table) => Value::Object(
+            table
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), spelled(value)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+    })
+}
+
+pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_duration(&text)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+pub(super) fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let words = Vec::<String>::deserialize(from)?;
+    if words.first().is_none_or(String::is_empty) {
+        return Err(serde::de::Error::custom(
+            "a command names at least its program: cmd = [\"./service\"]",
+        ));
+    }
+    Ok(words)
+}
+
+pub(super) fn ready<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    ready_url(&text).map_err(serde::de::Error::custom)?;
+    Ok(Some(text))
 }
 
 #[cfg(test)]
@@ -139,10 +206,37 @@ mod tests {
         for text in ["", "C", "a b/C", "a/b/c"] {
             assert!(grpc(text, String::new()).is_err(), "{text}");
         }
+        let error = grpc("/Get", String::new()).expect_err("no service");
+        assert!(error.contains("\"/Get\""), "{error}");
         assert!(
             grpc("a.B/C", "{".into())
                 .expect_err("not JSON")
                 .contains("not JSON")
         );
+    }
+
+    #[test]
+    fn a_table_is_spelled_as_json() {
+        let table = "a = 1\nb = [1.5, true, 'x']\nc = 1979-05-27T07:32:00Z\nd = { e = '' }";
+        let value = toml::Value::Table(table.parse().expect("a table"));
+        assert_eq!(
+            json(&value).as_deref(),
+            Ok(r#"{"a":1,"b":[1.5,true,"x"],"c":"1979-05-27T07:32:00Z","d":{"e":""}}"#)
+        );
+    }
+
+    #[test]
+    fn only_what_can_be_asked_says_ready() {
+        for url in [
+            "http://h:1/z",
+            "grpc://h:1",
+            "{port.a}",
+            "http://{otlp.addr}/",
+        ] {
+            assert_eq!(ready_url(url), Ok(()), "{url}");
+        }
+        for url in ["", "h:1", "https://h", "tcp://h:1"] {
+            assert!(ready_url(url).is_err(), "{url}");
+        }
     }
 }
