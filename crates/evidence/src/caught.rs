@@ -7,15 +7,18 @@ use crate::{At, Call, CallEnd, Evidence, RequestKind, Snapshot, handler};
 
 /// Calls that must be caught in the act; fewer prove nothing (issue: at least five).
 pub const CALLS: usize = 5;
-/// A request that usually takes less cannot be caught: one look takes 2 to 10 ms on a busy machine
-/// (deadline notes: poll 1.6 ms on average, 9.2 ms at most), and two are needed.
-pub const FASTEST: Duration = Duration::from_millis(40);
+/// A request that usually takes less cannot be caught: a handler that goes on must be told from
+/// one that is late because the machine is busy, which takes [`LATE`] after a first look.
+pub const FASTEST: Duration = Duration::from_millis(80);
+/// First moment at which a caller's interest may end: two looks, each 2 to 10 ms on a busy machine.
+const MOMENT_MIN: Duration = Duration::from_millis(20);
 /// Longest moment that is waited for.
 const MOMENT_MAX: Duration = Duration::from_millis(500);
-/// Beyond this a handler is late, however long it would have gone on.
-///
-/// Judgement: handlers that honour their context were gone 1–30 ms after it on an idle two-core
-/// machine; the rest is for machines that are busy with something else.
+/// A handler that is surely still there so long after the moment is late. An honest one is gone
+/// after 1 to 30 ms, on two cores beside other work.
+pub const LATE: Duration = Duration::from_millis(50);
+/// Beyond this a handler is late, however long it would have gone on; judgement, for machines that
+/// are very busy with something else.
 pub const SLACK_MAX: Duration = Duration::from_millis(250);
 
 /// A look counts as taken at the moment if it came so shortly before it; the handler usually goes
@@ -27,8 +30,11 @@ const NEAR: Duration = Duration::from_millis(120);
 pub struct Moment {
     /// After sending.
     pub after: Duration,
-    /// After that.
+    /// After that: a handler that is gone by then has stopped.
     pub slack: Duration,
+    /// After that too: a handler that is still there by then goes on. Between the two nothing is
+    /// decided.
+    pub late: Duration,
 }
 
 /// Chooses the moment from the shortest usual duration of a request.
@@ -37,9 +43,15 @@ pub fn moment(usual: Duration) -> Option<Moment> {
     if usual < FASTEST {
         return None;
     }
-    let after = (usual / 2).min(MOMENT_MAX);
+    // Half of the usual time, but so early that a handler that goes on does so for twice LATE.
+    let leaves_enough = usual.saturating_sub(LATE * 2).max(MOMENT_MIN);
+    let after = (usual / 2).min(leaves_enough).min(MOMENT_MAX);
     let slack = ((usual - after) / 2).min(SLACK_MAX);
-    Some(Moment { after, slack })
+    Some(Moment {
+        after,
+        slack,
+        late: slack.max(LATE),
+    })
 }
 
 /// What one call of an audit showed.
@@ -110,4 +122,46 @@ pub fn due(call: &Call) -> Option<At> {
     }
     let ended = call.ended.as_ref()?;
     (ended.end == CallEnd::Left).then_some(ended.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn the_moment_leaves_a_handler_that_goes_on_enough_time_to_show_itself() {
+        assert_eq!(moment(FASTEST - ms(1)), None);
+        for usual in (80..5_000).map(ms) {
+            let moment = moment(usual).expect("slow enough to be caught");
+            assert!(
+                moment.after >= MOMENT_MIN && moment.after <= MOMENT_MAX,
+                "{usual:?}"
+            );
+            let goes_on = usual - moment.after;
+            assert!(
+                goes_on > moment.late,
+                "{usual:?}: it would be gone before it counts as late"
+            );
+            assert!(
+                moment.slack <= moment.late && moment.late >= LATE,
+                "{usual:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn half_of_a_slow_request_is_waited_for_and_never_long() {
+        assert_eq!(
+            moment(ms(400)).map(|moment| (moment.after, moment.slack)),
+            Some((ms(200), ms(100)))
+        );
+        assert_eq!(
+            moment(ms(2_500)).map(|moment| (moment.after, moment.slack)),
+            Some((ms(500), SLACK_MAX))
+        );
+    }
 }

@@ -114,11 +114,13 @@ impl Audit {
             .zip(ends)
             .filter_map(|(call, next)| catch(seen, call, next))
             .collect();
-        let late = catches
-            .iter()
-            .filter(|catch| catch.overran() > moment.slack)
-            .count();
-        let clean = catches.len() - late;
+        let overran = |limit| {
+            catches
+                .iter()
+                .filter(|catch| catch.overran() > limit)
+                .count()
+        };
+        let (late, clean) = (overran(moment.late), catches.len() - overran(moment.slack));
         let enough = clean >= CALLS || late >= CALLS || calls.len() >= CALLS_MAX;
         enough.then(|| {
             format!(

@@ -133,11 +133,12 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
         });
     }
     // On a busy machine a handler may be late once; one call in five is not a habit.
-    if clean >= CALLS && late.len() * 5 <= catches.len() {
+    let doubtful = catches.len() - clean;
+    if clean >= CALLS && doubtful * 5 <= catches.len() {
         let mut gone = gone;
         gone.sort_unstable();
         let slowest = gone
-            .get(gone.len().saturating_sub(1 + late.len()))
+            .get(gone.len().saturating_sub(1 + doubtful))
             .copied()
             .unwrap_or_default();
         return Audit::Clean {
@@ -145,7 +146,7 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
             slowest,
         };
     }
-    if late.is_empty() {
+    if catches.len() < CALLS {
         return not_exercised(
             format!(
                 "{subject}: {} of {} calls were caught running at the moment, {CALLS} are needed",
@@ -157,8 +158,7 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
     }
     Audit::Unclear {
         why: format!(
-            "{subject}: the handler was late in {} of {} calls; a busy machine and a handler that sometimes goes on look the same",
-            late.len(),
+            "{subject}: the handler was late in {doubtful} of {} calls; a busy machine and a handler that sometimes goes on look the same",
             catches.len()
         ),
         to_prove: "run again on a machine that is less busy".into(),
