@@ -36,7 +36,6 @@ pub(crate) type Ended = anyhow::Result<u8>;
 pub(crate) fn guard(command: impl FnOnce() -> Ended) -> ExitCode {
     match catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(code)) => ExitCode::from(code),
-        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::from(READY),
         Ok(Err(error)) => {
             terminal::complain(&format!("shakedown: {}", chain(&error)));
             ExitCode::from(USAGE)
@@ -67,11 +66,4 @@ fn chain(error: &anyhow::Error) -> String {
         }
     }
     said
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(kind))
 }

@@ -4,11 +4,14 @@ use std::io::{self, IsTerminal, Write};
 
 use shakedown_report::Style;
 
-/// Prints a report or a page. A reader that went away is an error of the kind broken pipe.
+/// Prints a report or a page. A reader that went away has seen enough: that is no error, and the
+/// exit code stays what the command came to.
 pub(crate) fn show(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        shown => shown,
+    }
 }
 
 /// Says something that is not the report.

@@ -158,7 +158,12 @@ impl Writer {
 pub fn read(dir: &Path) -> Result<Evidence, BundleError> {
     let path = dir.join(EVENTS);
     let file = match File::open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Err(BundleError::NotABundle {
                 path: dir.to_owned(),
             });
@@ -220,7 +225,7 @@ pub fn read_events(input: &mut dyn BufRead, path: &Path) -> Result<Evidence, Bun
                 return Err(BundleError::Damaged {
                     path: path.to_owned(),
                     line: number,
-                    why: error.to_string(),
+                    why: without_place(&error),
                 });
             }
         }
@@ -228,12 +233,20 @@ pub fn read_events(input: &mut dyn BufRead, path: &Path) -> Result<Evidence, Bun
     Ok(evidence)
 }
 
+/// What is wrong, without serde's line, which counts within ours.
+fn without_place(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    said.strip_suffix(&place).unwrap_or(&said).to_owned()
+}
+
 fn check_header(line: &[u8], path: &Path) -> Result<(), BundleError> {
     let format = |why: String| BundleError::Format {
         path: path.to_owned(),
         why,
     };
-    let header: Header = serde_json::from_slice(line).map_err(|error| format(error.to_string()))?;
+    let header: Header =
+        serde_json::from_slice(line).map_err(|error| format(without_place(&error)))?;
     if header.shakedown_bundle == FORMAT {
         Ok(())
     } else {
@@ -340,6 +353,13 @@ mod tests {
     fn another_folder_is_refused_by_name() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let error = read(dir.path()).expect_err("not a bundle").to_string();
+        assert!(error.contains("is not a bundle"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_no_bundle() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let error = read(file.path()).expect_err("not a bundle").to_string();
         assert!(error.contains("is not a bundle"), "{error}");
     }
 

@@ -35,6 +35,8 @@ pub struct CallSent {
     pub reach: String,
     /// Trace id of its traceparent, 32 hex digits.
     pub trace_id: String,
+    /// Span id of its traceparent, 16 hex digits: the parent of the service's first span.
+    pub span_id: String,
     /// Deadline that travelled with it, milliseconds.
     pub deadline_ms: Option<u64>,
     /// After how many milliseconds we leave.

@@ -195,15 +195,29 @@ impl Evidence {
         self.last = self.last.max(at);
     }
 
-    /// The process that is checked: the owner of the listeners, else the one we started.
+    /// The process that is checked: the one that answers the given requests; else the one that we
+    /// started, if it listens; else the first that does. A wrapper listens to nothing itself, and
+    /// may have started a dependency beside the service.
     #[must_use]
     pub fn target_pid(&self) -> Option<u32> {
-        let started = || {
-            let mut started = self.processes.iter();
-            started.find(|process| process.role == Role::Target)
+        let started = self.processes.iter();
+        let started = started
+            .filter(|process| process.role == Role::Target)
+            .map(|process| process.pid)
+            .next();
+        let owner = |reach: &str| {
+            let mut listeners = self.listeners.iter();
+            Some(listeners.find(|listener| listener.reach == reach)?.pid)
         };
-        let owner = self.listeners.first().map(|listener| listener.pid);
-        owner.or_else(|| started().map(|process| process.pid))
+        let mut given = (0..self.run.requests.len())
+            .filter(|request| self.request(*request).is_some_and(|request| request.given));
+        let asked = given.find_map(|request| owner(self.reach_of(request)?));
+        let listens = |pid: &u32| self.listeners.iter().any(|listener| listener.pid == *pid);
+        let first = || self.listeners.first().map(|listener| listener.pid);
+        asked
+            .or_else(|| started.filter(listens))
+            .or_else(first)
+            .or(started)
     }
 
     /// How the target ended, if it has.

@@ -123,6 +123,7 @@ impl Simulated {
             at: self.now,
             reach: plan.reach.clone(),
             trace_id: format!("{id:032x}"),
+            span_id: format!("{id:016x}"),
             deadline_ms: plan
                 .deadline
                 .map(|deadline| u64::try_from(deadline.as_millis()).expect("short")),

@@ -20,6 +20,8 @@ pub struct RunReport {
     pub not_ready_because: Option<String>,
     /// What was checked.
     pub target: TargetRow,
+    /// When the run began, in milliseconds since 1970 (UTC).
+    pub started_unix_ms: u64,
     /// How long the run took, in milliseconds.
     pub took_ms: u64,
     /// One row a rule, in the order of the rule table.

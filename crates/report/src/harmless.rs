@@ -59,13 +59,15 @@ pub(crate) fn ascii(character: char) -> String {
     plain.to_owned()
 }
 
-/// Characters without a glyph: bidirectional controls, zero widths, separators, fillers, tags.
+/// Characters without a glyph: bidirectional controls, zero widths, separators, fillers, tags,
+/// and what Unicode keeps for no character at all (XML refuses the last two of them).
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-        | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        | '\u{fff0}'..='\u{fffb}' | '\u{fdd0}'..='\u{fdef}' | '\u{fffe}' | '\u{ffff}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]

@@ -131,6 +131,11 @@ impl Line {
         self.spans.iter().all(|(_, text)| text.is_empty())
     }
 
+    /// The pieces with their roles.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (Ink, &str)> {
+        self.spans.iter().map(|(ink, text)| (*ink, text.as_str()))
+    }
+
     /// The characters as they will be printed in this style.
     pub(crate) fn cells(&self, style: Style) -> Vec<Cell> {
         let mut cells = Vec::new();

@@ -4,16 +4,23 @@
 //! terminal, colour and the character set are parameters ([`Style`]), so that a replayed run
 //! gives the same bytes. They judge nothing; the verdict and the words come with the report.
 //!
-//! Whatever a service said (log lines, names, messages) is untrusted: [`text`] and [`explain`]
-//! show control characters and bidirectional controls instead of passing them on.
+//! Whatever a service said (log lines, names, messages) is untrusted: [`text`], [`html`] and
+//! [`explain`] show control characters and bidirectional controls instead of passing them on, and
+//! [`html`] escapes everything.
 
+mod caption;
 pub mod explain;
 mod figures;
 mod harmless;
+pub mod html;
 mod ink;
 pub mod json;
 mod place;
+mod remedy;
+mod sentences;
 mod sheet;
+mod standing;
+mod summary;
 pub mod text;
 mod wrap;
 
@@ -25,7 +32,7 @@ pub use ink::Style;
 pub struct Format {
     /// The word after `--format`.
     pub name: &'static str,
-    /// Renders a report; formats for machines take no notice of the style.
+    /// Renders a report; the style is for terminals, and only text takes notice of it.
     pub render: fn(&RunReport, Style) -> String,
 }
 
@@ -38,6 +45,10 @@ pub const FORMATS: &[Format] = &[
     Format {
         name: "json",
         render: |report, _| json::render(report),
+    },
+    Format {
+        name: "html",
+        render: |report, _| html::render(report),
     },
 ];
 

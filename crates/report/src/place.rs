@@ -81,6 +81,14 @@ pub(crate) fn is_standard(function: &str) -> bool {
     !domain && STANDARD.contains(&first)
 }
 
+/// Whether the function belongs to the main module, with or without a version behind it.
+pub(crate) fn is_inside(function: &str, module: Option<&str>) -> bool {
+    let package = package(function);
+    let module = module.and_then(|module| module.split_whitespace().next());
+    let below = module.and_then(|module| package.strip_prefix(module));
+    package == "main" || below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// `file:line` with the file's last element only.
 pub(crate) fn file_line(location: &Location) -> Option<String> {
     let file = location.file.as_deref()?;
@@ -192,6 +200,17 @@ mod tests {
         assert!(!is_standard("go.uber.org/zap.(*Logger).Info"));
         assert!(!is_standard("main.main"));
         assert!(!is_standard("orders/internal/store.Open"));
+    }
+
+    #[test]
+    fn the_main_module_is_known() {
+        let module = Some("example.com/orders v1.2.0");
+        assert!(is_inside("example.com/orders/store.(*Store).scan", module));
+        assert!(is_inside("example.com/orders.Run", module));
+        assert!(is_inside("main.main.func1", None));
+        assert!(!is_inside("example.com/orders2.Run", module));
+        assert!(!is_inside("google.golang.org/grpc.(*Server).serve", module));
+        assert!(!is_inside("time.Sleep", None));
     }
 
     #[test]

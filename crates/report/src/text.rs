@@ -10,7 +10,7 @@ mod hot_spots;
 mod items;
 mod rest;
 
-use shakedown_findings::{RuleRow, RunReport, Verdict};
+use shakedown_findings::{RunReport, Verdict};
 
 use crate::{Style, sheet::Sheet};
 
@@ -52,17 +52,4 @@ fn compose(report: &RunReport, style: Style, hot_lines: usize) -> String {
     sheet.blank();
     rest::hints(&mut sheet, report);
     sheet.finish()
-}
-
-/// Whether nothing was learned about the rule.
-fn is_open(rule: &RuleRow) -> bool {
-    matches!(rule.outcome.as_str(), "inconclusive" | "not exercised")
-}
-
-/// The first sentence, for places with room for one.
-fn first_sentence(text: &str) -> &str {
-    let line = text.lines().next().unwrap_or_default();
-    line.find(". ")
-        .map_or(line, |end| &line[..end])
-        .trim_end_matches('.')
 }

@@ -60,7 +60,10 @@ impl Ended {
 }
 
 impl Drop for Ended {
-    #[expect(clippy::print_stdout, reason = "the test harness shows it with the failure")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "the test harness shows it with the failure"
+    )]
     fn drop(&mut self) {
         if let Some(folder) = self.folder.take().filter(|_| std::thread::panicking()) {
             println!("kept for a look: {}", folder.keep().display());

@@ -21,14 +21,17 @@
 mod config;
 mod ended;
 mod fixtures;
+mod frozen;
 mod live;
 mod run;
+mod sockets;
 mod survivors;
 mod turn;
 
 pub use config::{Service, orders, orders_alone};
 pub use ended::Ended;
 pub use fixtures::{Fixtures, source};
+pub use frozen::{freeze, thaw, thawed_events};
 pub use live::{Live, Signal};
 pub use run::Run;
 pub use survivors::Marker;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::turn::Turn;
-use crate::{Ended, Marker};
+use crate::{Ended, Marker, sockets};
 
 /// Between two looks at something that nobody tells of.
 const PACE: Duration = Duration::from_millis(10);
@@ -110,8 +111,52 @@ impl Live {
     /// # Panics
     /// If it cannot be sent: it has been waited for already.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process id"), signal).expect("it has not been waited for");
+        send(self.child.id(), signal);
+    }
+
+    /// Sends a signal to the run's service.
+    ///
+    /// # Panics
+    /// If it was not started yet, or is gone.
+    pub fn signal_service(&self, signal: Signal) {
+        send(self.service(), signal);
+    }
+
+    /// The process of the run's service, as the bundle has them so far.
+    ///
+    /// # Panics
+    /// If none was started yet.
+    #[must_use]
+    pub fn service(&self) -> u32 {
+        let of = |event: &Value| {
+            let is_target = event["of"]["role"] == "target";
+            let pid = event["of"]["pid"].as_u64().filter(|_| is_target)?;
+            u32::try_from(pid).ok()
+        };
+        let pid = self.recorded("process").iter().find_map(of);
+        pid.expect("the service was started")
+    }
+
+    /// Shuts the sockets of the span receiver under its hands, those that are connected too.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn shut_receiver(&self) {
+        let of = |event: &Value| event["of"]["addr"].as_str()?.parse().ok();
+        let address = self.recorded("receiver").iter().find_map(of);
+        sockets::shut(self.pid(), address.expect("the receiver listens"));
+    }
+
+    /// Events of one kind that are in the bundle so far.
+    #[must_use]
+    pub fn recorded(&self, kind: &str) -> Vec<Value> {
+        let events = self.read("bundle/events.jsonl");
+        let events = events
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        events
+            .filter(|event: &Value| event["event"] == kind)
+            .collect()
     }
 
     /// Waits for the end.
@@ -148,6 +193,11 @@ impl Live {
         let bytes = fs::read(self.folder().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+fn send(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    kill_process(pid.expect("a process id"), signal).expect("it has not been waited for");
 }
 
 impl Drop for Live {

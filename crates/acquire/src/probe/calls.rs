@@ -222,6 +222,7 @@ impl Line {
             at: self.recorder.now(),
             reach: reach.to_owned(),
             trace_id: attempt.trace.trace_id().to_owned(),
+            span_id: attempt.trace.span_id().to_owned(),
             deadline_ms: attempt.plan.deadline.map(millis),
             cancel_after_ms: attempt.plan.cancel_after.map(millis),
         }));

@@ -162,6 +162,8 @@ fn not_a_profile(why: &str) -> String {
         "; a page of the application answers at this path: give the path of net/http/pprof with `pprof`"
     } else if why.contains("early") || why.contains("damaged") {
         "; something on the way cut it: a middleware with a time limit, or a proxy"
+    } else if why.contains("malformed") {
+        "; does something else than net/http/pprof answer at this path?"
     } else {
         ""
     };

@@ -42,6 +42,12 @@ impl TraceParent {
         &self.trace_id
     }
 
+    /// Span id, 16 hex digits.
+    #[must_use]
+    pub fn span_id(&self) -> &str {
+        &self.span_id
+    }
+
     /// The header's value.
     #[must_use]
     pub fn header(&self) -> String {

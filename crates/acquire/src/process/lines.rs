@@ -19,6 +19,9 @@ const LINE_MAX: usize = 64 << 10;
 /// Lines kept for error reports, each cut to [`TAIL_LINE_MAX`].
 const TAIL: usize = 50;
 const TAIL_LINE_MAX: usize = 4 << 10;
+/// Lines shown of a flood, and letters of each.
+const SHOWN: usize = 3;
+const SHOWN_LETTERS: usize = 300;
 /// Lines and bytes that are recorded of one run: a thousand lines a second for six minutes.
 const LINES_MAX: u64 = 400_000;
 const BYTES_MAX: u64 = 64 << 20;
@@ -200,11 +203,17 @@ impl Log {
 )]
 fn flooded(state: &State, seconds: f64) -> String {
     let rate = (state.lines as f64 / seconds.max(0.001)) as u64;
-    format!(
-        "the service flooded its log: {rate} lines a second; lines after the first {} ({} MiB) are dropped, and nothing can be concluded from their absence; set its log level to info",
+    let mut text = format!(
+        "the service flooded its log: {rate} lines a second; lines after the first {} ({} MiB) are dropped, and nothing can be concluded from their absence; set its log level to info\nits last lines:",
         state.lines - 1,
         state.bytes >> 20,
-    )
+    );
+    let skip = state.tail.len().saturating_sub(SHOWN);
+    for line in state.tail.iter().skip(skip) {
+        text.push_str("\n  ");
+        text.extend(line.chars().take(SHOWN_LETTERS));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -270,6 +279,7 @@ mod tests {
             assert_eq!(evidence.lines.len() as u64, LINES_MAX);
             assert_eq!(evidence.troubles.len(), 1);
             assert!(evidence.troubles[0].what.contains("1000002 lines a second"));
+            assert!(evidence.troubles[0].what.ends_with("\n  399999\n  400000"));
             assert_eq!(evidence.lines_dropped(), Some(1));
         });
         log.tell();

@@ -1,6 +1,6 @@
 //! PRF001: nobody can take a profile of this service.
 
-use shakedown_evidence::{Evidence, Listener};
+use shakedown_evidence::{Evidence, Listener, ProbeFailure, ProbeKind};
 use shakedown_findings::{Certainty, Exhibit, Item, RuleMeta, Severity};
 
 use crate::judgement::Found;
@@ -61,6 +61,12 @@ fn judge(seen: &Evidence) -> Judgement {
             ),
         );
     }
+    if let Some(failure) = hidden(seen) {
+        return Judgement::inconclusive(
+            format!("{}: {}", failure.subject, failure.why),
+            format!("an answer to curl -s {}", failure.subject),
+        );
+    }
     let asked: Vec<String> = seen
         .listeners
         .iter()
@@ -84,6 +90,13 @@ fn judge(seen: &Evidence) -> Judgement {
         repeat: "curl -s http://ADDRESS/debug/pprof/ for each listener".into(),
     };
     Judgement::failed(vec![found.by(&RULE.meta)])
+}
+
+/// A listener on which pprof may be, although it was not found there: no answer came, or none
+/// without credentials.
+pub(super) fn hidden(seen: &Evidence) -> Option<&ProbeFailure> {
+    let mut failures = seen.failures.iter();
+    failures.find(|failure| failure.kind == ProbeKind::Pprof)
 }
 
 /// A listener that could not be asked.

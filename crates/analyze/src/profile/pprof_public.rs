@@ -1,8 +1,9 @@
 //! PRF002: pprof answers where the application's callers can reach it.
 
-use shakedown_evidence::{Evidence, PprofEndpoint};
+use shakedown_evidence::{Evidence, Listener, PprofEndpoint};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
+use super::pprof_missing::hidden;
 use crate::judgement::Found;
 use crate::target::serves_requests;
 use crate::{Judgement, Rule};
@@ -34,6 +35,19 @@ fn judge(seen: &Evidence) -> Judgement {
     if !findings.is_empty() {
         return Judgement::failed(findings);
     }
+    if let Some(failure) = hidden(seen) {
+        return Judgement::inconclusive(
+            format!("{}: {}", failure.subject, failure.why),
+            format!("an answer to curl -s {}", failure.subject),
+        );
+    }
+    let unknown = |endpoint: &&PprofEndpoint| listener_of(seen, endpoint).is_none();
+    if let Some(endpoint) = seen.pprof.iter().find(unknown) {
+        return Judgement::inconclusive(
+            format!("whose listener {} is was not seen", endpoint.reach),
+            "run again, as the user whose service it is",
+        );
+    }
     let application = (0..seen.run.requests.len()).any(|request| {
         seen.request(request).is_some_and(|request| request.given)
             && seen.reach_of(request).is_some()
@@ -56,10 +70,7 @@ fn judge(seen: &Evidence) -> Judgement {
 }
 
 fn exposed(seen: &Evidence, endpoint: &PprofEndpoint) -> Option<Finding> {
-    let listener = seen
-        .listeners
-        .iter()
-        .find(|listener| listener.reach == endpoint.reach)?;
+    let listener = listener_of(seen, endpoint)?;
     let shared = shares_application(seen, &endpoint.reach);
     if !shared && listener.private {
         return None;
@@ -97,6 +108,11 @@ fn exposed(seen: &Evidence, endpoint: &PprofEndpoint) -> Option<Finding> {
         severity,
         ..found.by(&RULE.meta)
     })
+}
+
+fn listener_of<'a>(seen: &'a Evidence, endpoint: &PprofEndpoint) -> Option<&'a Listener> {
+    let mut listeners = seen.listeners.iter();
+    listeners.find(|listener| listener.reach == endpoint.reach)
 }
 
 /// The listener answers requests that were given, or offers gRPC services of the application.

@@ -39,14 +39,17 @@ pub(crate) fn look(seen: &Evidence) -> Result<ProbeSpans<'_>, Judgement> {
         .iter()
         .map(|call| call.sent.trace_id.as_str())
         .collect();
-    let in_ours = |span: &&Span| sent.contains(span.trace_id.as_str());
-    let mut servers = seen
-        .spans
+    // A service that ours has called may export to us where ours does not: its spans have our
+    // trace, but not us for a parent.
+    let parents: HashSet<(&str, &str)> = seen
+        .calls
         .iter()
-        .filter(in_ours)
-        .filter(|span| span.kind == SpanKind::Server);
-    let entered = servers.by_ref().min_by_key(|span| span.start_unix_ns);
-    match entered.or_else(|| seen.spans.iter().find(in_ours)) {
+        .map(|call| (call.sent.trace_id.as_str(), call.sent.span_id.as_str()))
+        .collect();
+    let entered = |span: &&Span| {
+        parents.contains(&(span.trace_id.as_str(), span.parent_id.as_str()))
+    };
+    match seen.spans.iter().find(entered) {
         Some(span) => Ok(ProbeSpans {
             sent,
             service: &span.service,
@@ -124,6 +127,16 @@ fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
         return why(
             "no OTLP exporter is linked",
             "an otlptracegrpc or otlptracehttp exporter, configured from OTEL_EXPORTER_OTLP_ENDPOINT",
+        );
+    }
+    let in_ours = |span: &&Span| sent.contains(span.trace_id.as_str());
+    if let Some(span) = seen.spans.iter().find(in_ours) {
+        return why(
+            &format!(
+                "{} exports to us, the service that called it does not: its code sets its own endpoint (WithEndpoint), or samples them away",
+                span.service
+            ),
+            "point the service's collector setting at us: --env COLLECTOR_ADDR={otlp.addr}, and sample by parent",
         );
     }
     if seen.spans.is_empty() {

@@ -90,6 +90,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, words: &ArgMatches) -> Ended {
     let settings = settings(&args, words)?;
+    args.output.prepare()?;
     let (report, code) = carry_out(&settings, args.silent)?;
     args.output.write(&report)?;
     Ok(code)

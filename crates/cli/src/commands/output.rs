@@ -1,9 +1,9 @@
 //! Where and how a report is written: flags that several commands share.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use shakedown_findings::RunReport;
 use shakedown_report::{FORMATS, Style};
 
@@ -26,6 +26,15 @@ impl Output {
         Self {
             format: "text".into(),
             out: None,
+        }
+    }
+
+    /// Sees to it before a long run that its report can be written.
+    pub(crate) fn prepare(&self) -> anyhow::Result<()> {
+        let folder = self.out.as_ref().and_then(|path| path.parent());
+        match folder.filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
+            Some(folder) => bail!("--out: the folder {} is not there", folder.display()),
+            None => Ok(()),
         }
     }
 

@@ -56,6 +56,12 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
             );
         }
     }
+    if let Some(source) = args.source.as_ref().filter(|source| !source.is_dir()) {
+        bail!("--source {}: no such folder", source.display());
+    }
+    if let Some(url) = &args.ready {
+        config::ready_url(url).map_err(|why| anyhow!("--ready {why}"))?;
+    }
     let quick = args.quick;
     let of_config = config.as_ref().and_then(|(config, _)| config.gate.fail_on);
     let fail_on = match args.fail_on.as_deref() {
@@ -238,7 +244,7 @@ fn headers(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<(S
     for word in &args.header {
         let (name, value) = word
             .split_once(':')
-            .ok_or_else(|| anyhow!("a header is written NAME: VALUE"))?;
+            .ok_or_else(|| anyhow!("--header {word}: it is written NAME: VALUE"))?;
         let value = value.trim();
         let value = match value.strip_prefix("env:") {
             Some(from) => variable(from)

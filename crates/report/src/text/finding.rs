@@ -1,10 +1,11 @@
 //! The findings: what, where, how sure, the evidence, and what to do.
 
-use shakedown_findings::{BecauseOf, Certainty, Finding, RunReport, Severity};
+use shakedown_findings::{Finding, RunReport, Severity};
 
-use super::{exhibit, first_sentence};
+use super::exhibit;
+use crate::caption;
 use crate::ink::{Ink, Line};
-use crate::place;
+use crate::sentences::{first_sentence, paragraphs};
 use crate::sheet::Sheet;
 
 /// Findings that are shown in full; more are listed in a line each.
@@ -46,12 +47,14 @@ fn heading(sheet: &mut Sheet, finding: &Finding, module: Option<&str>) {
     let line = Line::of(ink, &finding.code)
         .and(Ink::Strong, &format!(" {}", finding.rule))
         .and(Ink::Plain, &format!("   {}", finding.severity.name()))
-        .and(Ink::Plain, &format!(", {}", certainty(finding.certainty)));
-    let place = finding.location.as_ref().and_then(|location| {
-        let function = location.function.as_deref().map(place::short_function);
-        place::source(location, module).or_else(|| function.map(ToOwned::to_owned))
-    });
-    let place = Line::of(Ink::Code, &place.unwrap_or_default());
+        .and(
+            Ink::Plain,
+            &format!(", {}", caption::certainty(finding.certainty)),
+        );
+    let place = Line::of(
+        Ink::Code,
+        &caption::place(finding, module).unwrap_or_default(),
+    );
     sheet.spread(2, &line, &place);
 }
 
@@ -79,30 +82,10 @@ fn body(sheet: &mut Sheet, finding: &Finding, module: Option<&str>) {
         );
     }
     if !finding.because_of.is_empty() {
-        let explained = finding.because_of.iter().map(because);
+        let explained = finding.because_of.iter().map(caption::because);
         let line = Line::of(Ink::Strong, "Because of it: ").join(Line::list(explained, " · "));
         sheet.flow(&none, TEXT, &line, MESSAGE_LINES);
     }
-}
-
-fn because(explained: &BecauseOf) -> Line {
-    let message = first_sentence(&explained.message);
-    if message.is_empty() {
-        return Line::plain(&explained.rule);
-    }
-    Line::plain(&format!("{message} ")).and(Ink::Faint, &format!("({})", explained.rule))
-}
-
-fn certainty(certainty: Certainty) -> String {
-    match certainty {
-        Certainty::Proven => "proven".to_owned(),
-        Certainty::Probable { p } => format!("probable (p\u{a0}=\u{a0}{p:.0e})"),
-        Certainty::Static => "static".to_owned(),
-    }
-}
-
-fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !line.trim().is_empty())
 }
 
 /// Keeps the indent of code in a fix.

@@ -1,11 +1,11 @@
 //! The top of the text: what was checked, the verdict, and what the run itself suffered.
 
-use shakedown_findings::{Item, RunReport, Severity, Verdict};
+use shakedown_findings::{RunReport, Verdict};
 
-use super::is_open;
 use crate::figures;
 use crate::ink::{Ink, Line};
 use crate::sheet::Sheet;
+use crate::summary;
 
 /// Column of the words behind the verdict.
 const WORDS: usize = 15;
@@ -16,21 +16,17 @@ const TROUBLE_LINES: usize = 14;
 /// Name, process, versions and listeners.
 pub(super) fn target(sheet: &mut Sheet, report: &RunReport) {
     let target = &report.target;
-    let name = match target.name.as_str() {
-        "" => target.command.first().map_or("service", String::as_str),
-        name => name,
-    };
-    let mut facts = vec![Line::of(Ink::Strong, name)];
+    let mut facts = vec![Line::of(Ink::Strong, summary::service(target))];
     let mut fact = |text: String| facts.push(Line::plain(&text).glued());
     if let Some(pid) = target.pid {
         fact(format!("pid {pid}"));
     }
     if let Some(go) = &target.go {
-        fact(format!("go{}", go.trim_start_matches("go").trim()));
+        fact(summary::go_version(go));
     }
     target.libraries.iter().cloned().for_each(&mut fact);
     if let Some(revision) = &target.revision {
-        fact(format!("rev {}", short_revision(revision)));
+        fact(format!("rev {}", summary::short_revision(revision)));
     }
     let facts = Line::list(facts, "  ");
     let listeners = target
@@ -50,7 +46,7 @@ pub(super) fn verdict(sheet: &mut Sheet, report: &RunReport) {
     };
     let word = report.verdict.name();
     let mut line = Line::of(ink, word);
-    let words = summary(report);
+    let words = summary::words(report);
     if !words.is_empty() {
         let gap = (WORDS - 2).saturating_sub(word.len());
         line = line.and(Ink::Plain, &" ".repeat(gap));
@@ -95,73 +91,10 @@ pub(super) fn troubles(sheet: &mut Sheet, report: &RunReport) {
     sheet.blank();
 }
 
+/// A line of the service may be cut; the remedy, which is ours, is told to its end.
 fn quoted(sheet: &mut Sheet, line: &str) {
+    if line.starts_with("likely remedy: ") {
+        return sheet.flow(&Line::of(Ink::Faint, "    │"), 6, &Line::plain(line), 6);
+    }
     sheet.clipped(4, &Line::of(Ink::Faint, "│ ").and(Ink::Plain, line));
-}
-
-fn summary(report: &RunReport) -> String {
-    let mut parts = Vec::new();
-    let findings = |severity| {
-        let of = report.findings.iter();
-        of.filter(|finding| finding.severity == severity).count()
-    };
-    for (severity, one, many) in [
-        (Severity::Error, "error", "errors"),
-        (Severity::Warning, "warning", "warnings"),
-        (Severity::Info, "note", "notes"),
-    ] {
-        let count = findings(severity);
-        if count > 0 {
-            parts.push(counted(count, one, many));
-        }
-    }
-    let waived = report.rules.iter().filter(|rule| rule.outcome == "waived");
-    match waived.count() {
-        0 => {}
-        count => parts.push(format!("{count} waived")),
-    }
-    let found = parts.join(", ");
-    if report.verdict == Verdict::Ready {
-        return found;
-    }
-    let mut parts = Vec::from_iter((!found.is_empty()).then_some(found));
-    if parts.is_empty() && report.verdict == Verdict::NotProven {
-        let words = if report.troubles.is_empty() {
-            "nothing is wrong that could be seen"
-        } else {
-            "the run did not go to its end as planned"
-        };
-        parts.push(words.to_owned());
-    }
-    parts.extend(unproven(report));
-    parts.join("; ")
-}
-
-/// What keeps the verdict from READY besides findings.
-fn unproven(report: &RunReport) -> Option<String> {
-    let open = |rule: &&_| is_open(rule);
-    let required = report.rules.iter().filter(|rule| rule.required);
-    let count = required.filter(open).count();
-    if count > 0 {
-        let checks = counted(count, "required check", "required checks");
-        return Some(format!("{checks} not proven"));
-    }
-    let unseen = Item::ALL.into_iter().filter(|item| {
-        let mut rules = report.rules.iter().filter(|rule| rule.item == *item);
-        rules.all(|rule| rule.outcome == "waived")
-    });
-    let unseen: Vec<_> = unseen.map(Item::name).collect();
-    (!unseen.is_empty()).then(|| format!("nothing proves {}", unseen.join(", ")))
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// The first seven digits of a revision, as git shows it, with its mark for modified source.
-fn short_revision(revision: &str) -> String {
-    let (hash, rest) = revision.split_once('+').unwrap_or((revision, ""));
-    let dirty = if rest.is_empty() { "" } else { "+" };
-    let hash: String = hash.chars().take(7).collect();
-    format!("{hash}{dirty}{rest}")
 }

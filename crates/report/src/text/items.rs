@@ -1,10 +1,10 @@
 //! One line an item: a mark, and what was proven with which figures.
 
-use shakedown_findings::{Finding, Item, RuleRow, RunReport, Severity};
+use shakedown_findings::{Item, RunReport, Severity};
 
-use super::{first_sentence, is_open};
 use crate::ink::{Ink, Line};
 use crate::sheet::Sheet;
+use crate::standing::{Standing, sentence};
 
 /// Column of an item's sentence.
 const SENTENCE: usize = 15;
@@ -23,7 +23,7 @@ const WIDE: usize = 80;
 pub(super) fn put(sheet: &mut Sheet, report: &RunReport) {
     for item in Item::ALL {
         let standing = Standing::of(report, item);
-        let (ink, mark) = standing.mark(sheet.style().unicode);
+        let (ink, mark) = mark(standing, sheet.style().unicode);
         let lead = Line::of(ink, &format!("  {mark} ")).and(Ink::Strong, item.name());
         let limit = match standing {
             Standing::Open => MORE_LINES,
@@ -34,142 +34,16 @@ pub(super) fn put(sheet: &mut Sheet, report: &RunReport) {
     }
 }
 
-/// How an item stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Proven,
-    Refuted(Severity),
-    Open,
-    OutOfScope,
-}
-
-impl Standing {
-    fn of(report: &RunReport, item: Item) -> Self {
-        let rules = || rules(report, item);
-        let any = |outcome: &str| rules().any(|rule| rule.outcome == outcome);
-        if any("failed") {
-            let worst = findings(report, item).map(|finding| finding.severity).max();
-            Self::Refuted(worst.unwrap_or(Severity::Error))
-        } else if rules().any(|rule| rule.required && is_open(rule)) {
-            Self::Open
-        } else if any("passed") {
-            Self::Proven
-        } else if any("not applicable") && rules().all(|rule| rule.outcome == "not applicable") {
-            Self::OutOfScope
-        } else {
-            Self::Open
-        }
-    }
-
-    const fn mark(self, unicode: bool) -> (Ink, &'static str) {
-        match self {
-            Self::Proven if unicode => (Ink::Good, "✓"),
-            Self::Proven => (Ink::Good, "+"),
-            Self::Refuted(Severity::Error) if unicode => (Ink::Bad, "✗"),
-            Self::Refuted(Severity::Error) => (Ink::Bad, "X"),
-            Self::Refuted(_) if unicode => (Ink::Doubt, "✗"),
-            Self::Refuted(_) => (Ink::Doubt, "X"),
-            Self::Open => (Ink::Doubt, "?"),
-            Self::OutOfScope if unicode => (Ink::Faint, "–"),
-            Self::OutOfScope => (Ink::Faint, "-"),
-        }
-    }
-}
-
-fn sentence(report: &RunReport, item: Item, standing: Standing) -> Line {
-    let reasons = |outcome: &str| {
-        let rules = rules(report, item).filter(|rule| rule.outcome == outcome);
-        distinct(rules.map(|rule| rule.reason.as_str()))
-    };
+const fn mark(standing: Standing, unicode: bool) -> (Ink, &'static str) {
     match standing {
-        Standing::Refuted(severity) => refuted(report, item, severity),
-        Standing::Open => open(report, item, &reasons("passed"), &reasons("waived")),
-        Standing::OutOfScope => listed(&reasons("not applicable"), ""),
-        Standing::Proven => {
-            let parts = [
-                listed(&reasons("passed"), ""),
-                listed(&reasons("not applicable"), ""),
-                listed(&reasons("waived"), "waived: "),
-            ];
-            Line::list(parts.into_iter().filter(|part| !part.is_empty()), " · ")
-        }
+        Standing::Proven if unicode => (Ink::Good, "✓"),
+        Standing::Proven => (Ink::Good, "+"),
+        Standing::Refuted(Severity::Error) if unicode => (Ink::Bad, "✗"),
+        Standing::Refuted(Severity::Error) => (Ink::Bad, "X"),
+        Standing::Refuted(_) if unicode => (Ink::Doubt, "✗"),
+        Standing::Refuted(_) => (Ink::Doubt, "X"),
+        Standing::Open => (Ink::Doubt, "?"),
+        Standing::OutOfScope if unicode => (Ink::Faint, "–"),
+        Standing::OutOfScope => (Ink::Faint, "-"),
     }
-}
-
-/// The first finding in short, and how many more there are.
-fn refuted(report: &RunReport, item: Item, severity: Severity) -> Line {
-    let mut findings = findings(report, item);
-    let failed = || rules(report, item).filter(|rule| rule.outcome == "failed");
-    let Some(first) = findings.next() else {
-        let reasons = listed(&distinct(failed().map(|rule| rule.reason.as_str())), "");
-        let deeper = failed().find_map(|rule| deeper(report, rule));
-        let note = deeper.map(|deeper| format!(" (because of {})", deeper.rule));
-        return reasons.and(Ink::Faint, &note.unwrap_or_default());
-    };
-    let mut line = Line::new();
-    if severity < Severity::Error {
-        line = line.and(Ink::Doubt, &format!("{}: ", severity.name()));
-    }
-    line = line.and(Ink::Plain, first_sentence(&first.message));
-    match findings.count() {
-        0 => line,
-        more => line.and(Ink::Faint, &format!(" (and {more} more)")),
-    }
-}
-
-/// The finding that the rule's own are attached to.
-fn deeper<'a>(report: &'a RunReport, rule: &RuleRow) -> Option<&'a Finding> {
-    let explains = |finding: &&Finding| {
-        let mut explained = finding.because_of.iter();
-        explained.any(|explained| explained.code == rule.code)
-    };
-    report.findings.iter().find(explains)
-}
-
-/// Why the item is not proven, and what is proven all the same.
-fn open(report: &RunReport, item: Item, passed: &[&str], waived: &[&str]) -> Line {
-    let required = rules(report, item).filter(|rule| rule.required && is_open(rule));
-    let mut reasons = distinct(required.map(|rule| rule.reason.as_str()));
-    if reasons.is_empty() {
-        let optional = rules(report, item).filter(|rule| is_open(rule));
-        reasons = distinct(optional.map(|rule| rule.reason.as_str()));
-    }
-    if reasons.is_empty() && waived.is_empty() {
-        reasons.push("not looked at in this run");
-    }
-    let parts = [
-        listed(&reasons, ""),
-        listed(passed, "proven: "),
-        listed(waived, "waived: "),
-    ];
-    Line::list(parts.into_iter().filter(|part| !part.is_empty()), " · ")
-}
-
-fn rules(report: &RunReport, item: Item) -> impl Iterator<Item = &RuleRow> {
-    report.rules.iter().filter(move |rule| rule.item == item)
-}
-
-fn findings(report: &RunReport, item: Item) -> impl Iterator<Item = &Finding> {
-    let of_item =
-        move |finding: &&Finding| rules(report, item).any(|rule| rule.code == finding.code);
-    report.findings.iter().filter(of_item)
-}
-
-/// Two rules often have the same reason to be open; it is said once.
-fn distinct<'a>(reasons: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut distinct = Vec::new();
-    for reason in reasons.map(|reason| reason.trim().trim_end_matches('.')) {
-        if !reason.is_empty() && !distinct.contains(&reason) {
-            distinct.push(reason);
-        }
-    }
-    distinct
-}
-
-fn listed(reasons: &[&str], before: &str) -> Line {
-    if reasons.is_empty() {
-        return Line::new();
-    }
-    let list = Line::list(reasons.iter().map(|reason| Line::plain(reason)), " · ");
-    Line::of(Ink::Faint, before).join(list)
 }

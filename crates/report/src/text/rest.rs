@@ -1,10 +1,11 @@
 //! The end of the text: how to prove what is open, and where to read on.
 
-use shakedown_findings::{RuleRow, RunReport};
+use shakedown_findings::RunReport;
 
-use super::is_open;
 use crate::ink::{Ink, Line};
+use crate::remedy::remedies;
 use crate::sheet::Sheet;
+use crate::standing::is_open;
 
 /// Column of a flag that would prove a rule.
 const FLAG: usize = 15;
@@ -14,9 +15,8 @@ const FLAG_LINES: usize = 4;
 
 /// Adds the flag or line that would prove each open rule, required rules first.
 pub(super) fn to_prove(sheet: &mut Sheet, report: &RunReport) {
-    let mut open: Vec<_> = report.rules.iter().filter(|rule| is_open(rule)).collect();
-    open.sort_by_key(|rule| !rule.required);
-    if open.is_empty() {
+    let remedies = remedies(report);
+    if remedies.is_empty() {
         return;
     }
     sheet.flow(
@@ -25,7 +25,7 @@ pub(super) fn to_prove(sheet: &mut Sheet, report: &RunReport) {
         &Line::of(Ink::Strong, "To prove the rest"),
         1,
     );
-    for rules in same_remedy(&open) {
+    for rules in remedies {
         let first = rules[0];
         let remedy = first.to_prove.as_deref().map_or("", str::trim);
         let remedy = if remedy.is_empty() {
@@ -69,21 +69,4 @@ pub(super) fn hints(sheet: &mut Sheet, report: &RunReport) {
         };
         sheet.spread(2, &path, &again);
     }
-}
-
-/// Rules of one item that the same flag would prove, in their order.
-fn same_remedy<'a>(open: &[&'a RuleRow]) -> Vec<Vec<&'a RuleRow>> {
-    let mut groups: Vec<Vec<&RuleRow>> = Vec::new();
-    for rule in open {
-        let same = |group: &&mut Vec<&RuleRow>| {
-            let first = group[0];
-            let key = |rule: &RuleRow| (rule.item, rule.required, rule.to_prove.clone());
-            first.to_prove.is_some() && key(first) == key(rule)
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(rule),
-            None => groups.push(vec![rule]),
-        }
-    }
-    groups
 }

@@ -1,78 +1,9 @@
 //! What holds for every text that a service can produce, on every terminal.
 
 use proptest::prelude::*;
-use shakedown_findings::{Exhibit, Finding, RunReport};
 use shakedown_report::{Style, explain, text};
 
-use crate::samples;
-
-/// Puts the given texts wherever a service can put one.
-fn poisoned(texts: &[String]) -> RunReport {
-    let mut report = samples::everything();
-    let mut texts = texts.iter().cycle().cloned();
-    let mut put = |place: &mut String| *place = texts.next().unwrap_or_default();
-    put(&mut report.target.name);
-    report.target.listeners.iter_mut().for_each(&mut put);
-    report.target.libraries.iter_mut().for_each(&mut put);
-    report.target.go.iter_mut().for_each(&mut put);
-    report.target.module.iter_mut().for_each(&mut put);
-    report.target.revision.iter_mut().for_each(&mut put);
-    report.not_ready_because.iter_mut().for_each(&mut put);
-    report.bundle.iter_mut().for_each(&mut put);
-    report.troubles.iter_mut().for_each(&mut put);
-    for rule in &mut report.rules {
-        put(&mut rule.reason);
-        rule.to_prove.iter_mut().for_each(&mut put);
-    }
-    for finding in &mut report.findings {
-        poison(finding, &mut put);
-    }
-    for table in [&mut report.hot_spots.cpu, &mut report.hot_spots.inuse_space] {
-        for row in table.iter_mut().flat_map(|table| &mut table.rows) {
-            row.location.function.iter_mut().for_each(&mut put);
-            row.location.file.iter_mut().for_each(&mut put);
-        }
-    }
-    report
-}
-
-fn poison(finding: &mut Finding, mut put: &mut impl FnMut(&mut String)) {
-    put(&mut finding.subject);
-    put(&mut finding.message);
-    put(&mut finding.fix);
-    put(&mut finding.repeat);
-    if let Some(location) = &mut finding.location {
-        location.function.iter_mut().for_each(&mut put);
-        location.file.iter_mut().for_each(&mut put);
-    }
-    for explained in &mut finding.because_of {
-        put(&mut explained.message);
-    }
-    for exhibit in &mut finding.exhibits {
-        match exhibit {
-            Exhibit::Series { title, points } => {
-                put(title);
-                points.iter_mut().for_each(|point| put(&mut point.label));
-            }
-            Exhibit::Timeline { title, moments } => {
-                put(title);
-                moments.iter_mut().for_each(|moment| put(&mut moment.what));
-            }
-            Exhibit::Stack { title, frames } => {
-                put(title);
-                frames.iter_mut().for_each(&mut put);
-            }
-            Exhibit::Source { file, lines, .. } => {
-                put(file);
-                lines.iter_mut().for_each(|line| put(&mut line.text));
-            }
-            Exhibit::Quote { title, lines } => {
-                put(title);
-                lines.iter_mut().for_each(&mut put);
-            }
-        }
-    }
-}
+use crate::poison::poisoned;
 
 /// Every escape of ours is a colour sequence; anything else came from the data.
 fn only_our_colours(text: &str) -> bool {
@@ -82,7 +13,8 @@ fn only_our_colours(text: &str) -> bool {
     })
 }
 
-fn nasty() -> impl Strategy<Value = Vec<String>> {
+/// Texts that have broken a renderer somewhere.
+pub(crate) fn nasty() -> impl Strategy<Value = Vec<String>> {
     let piece = prop_oneof![
         any::<String>(),
         "\\PC{0,300}",

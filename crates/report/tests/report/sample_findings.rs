@@ -32,6 +32,7 @@ pub(crate) fn search_runs_on() -> Finding {
                 title: "Call 1 of 5".into(),
                 moments: vec![
                     moment(0, "sent with grpc-timeout 500m"),
+                    moment(500_000, "deadline"),
                     moment(503_100, "stream reset by the server (CANCEL)"),
                     moment(505_000, "handler seen in the goroutine profile"),
                     moment(2_980_400, "handler gone"),

@@ -39,6 +39,7 @@ pub(crate) fn healthy() -> RunReport {
                 "127.0.0.1:6060 pprof".into(),
             ],
         },
+        started_unix_ms: 1_795_415_460_000,
         took_ms: 42_300,
         rules: vec![
             passed(
@@ -67,7 +68,20 @@ pub(crate) fn healthy() -> RunReport {
         ],
         findings: vec![],
         hot_spots: hot_spots(),
-        marks: vec![mark(0, "start"), mark(2_100_000, "CPU window 30 s")],
+        marks: vec![
+            mark(900_000, "ready on 127.0.0.1:8080"),
+            mark(1_100_000, "lane look"),
+            mark(
+                1_250_000,
+                "asking the listeners what they speak: 3 listeners asked",
+            ),
+            mark(2_100_000, "lane window"),
+            mark(2_100_400, "CPU window of 30 s: begin"),
+            mark(32_104_000, "CPU window of 30 s: taken"),
+            mark(32_200_000, "lane stop"),
+            mark(41_900_000, "SIGTERM sent to process 4242"),
+            mark(42_300_000, "SIGTERM: stopped"),
+        ],
         troubles: vec![],
         bundle: Some(".shakedown/runs/2026-11-23T06-31-00-orders".into()),
     }

@@ -88,8 +88,11 @@ pub(crate) const CASES: &[Case] = &[
         but: &[("log-without-trace", "failed")],
         findings: &[Found {
             rule: "log-without-trace",
-            subject: "\"order audited\"",
-            at: Some(("internal/orders/audit_log_without_trace.go", "order audited")),
+            subject: "\"order audited id=* checksum=*\"",
+            at: Some((
+                "internal/orders/audit_log_without_trace.go",
+                "order audited",
+            )),
             ..ERROR
         }],
         ..NOT_READY
@@ -126,7 +129,8 @@ pub(crate) const CASES: &[Case] = &[
         findings: &[Found {
             rule: "cancel-ignored",
             subject: "orders.v1.Orders/Search",
-            at: Some(("internal/orders/shards_cancel_ignored.go", "")),
+            // Where it waits; who called that without the caller's cancellation is in the stack.
+            at: Some(("internal/orders/shards.go", "select {")),
             ..ERROR
         }],
         ..NOT_READY
@@ -138,7 +142,10 @@ pub(crate) const CASES: &[Case] = &[
         findings: &[Found {
             rule: "cancel-ignored",
             subject: "GET /orders/7",
-            at: Some(("internal/orders/settle_http_cancel_ignored.go", "time.Sleep(")),
+            at: Some((
+                "internal/orders/settle_http_cancel_ignored.go",
+                "time.Sleep(",
+            )),
             ..ERROR
         }],
         ..NOT_READY
@@ -149,7 +156,7 @@ pub(crate) const CASES: &[Case] = &[
         but: &[("leak-per-request", "failed")],
         findings: &[Found {
             rule: "leak-per-request",
-            subject: "?",
+            subject: "orders.firstPriceLeaking.func1 [chan send]",
             at: Some(("internal/orders/price_leak_per_request.go", "<-")),
             ..ERROR
         }],
@@ -162,7 +169,7 @@ pub(crate) const CASES: &[Case] = &[
         findings: &[Found {
             rule: "sigterm-ignored",
             subject: "still there 4.0 s after SIGTERM",
-            at: Some(("internal/orders/stop_sigterm_ignored.go", "<-")),
+            at: Some(("internal/orders/stop_sigterm_ignored.go", "select {")),
             ..ERROR
         }],
         ..NOT_READY

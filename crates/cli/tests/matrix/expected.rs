@@ -1,14 +1,12 @@
 //! What a report must say, and how a report is compared with it.
 
-mod table;
-
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
 use serde_json::Value;
 
-pub(crate) use table::{CASES, Case, Found};
+use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
 const RULES: [&str; 8] = [
@@ -53,7 +51,11 @@ impl Case {
         for rule in RULES {
             let mut others = self.but.iter();
             let outcome = others.find(|(name, _)| *name == rule);
-            let _ = writeln!(text, "{rule}: {}", outcome.map_or("passed", |(_, word)| word));
+            let _ = writeln!(
+                text,
+                "{rule}: {}",
+                outcome.map_or("passed", |(_, word)| word)
+            );
         }
         for found in self.findings {
             let _ = writeln!(
@@ -75,7 +77,11 @@ impl Case {
         let row = self.findings.iter().find(|row| row.rule == rule);
         let place = &finding["location"];
         match row.and_then(|row| row.at) {
-            None => assert!(place.is_null(), "{}: {rule} has a place: {place}", self.name),
+            None => assert!(
+                place.is_null(),
+                "{}: {rule} has a place: {place}",
+                self.name
+            ),
             Some((file, code)) => {
                 let found = text(&place["file"]);
                 assert!(found.ends_with(file), "{}: {rule} is at {place}", self.name);
@@ -83,7 +89,11 @@ impl Case {
                 let source = fs::read_to_string(shakedown_testkit::source().join(file));
                 let source = source.expect("the fixture's source");
                 let line = source.lines().nth(line.wrapping_sub(1)).unwrap_or("");
-                assert!(line.contains(code), "{}: {rule} at {place}: {line}", self.name);
+                assert!(
+                    line.contains(code),
+                    "{}: {rule} at {place}: {line}",
+                    self.name
+                );
             }
         }
     }
@@ -140,7 +150,12 @@ fn without_ports(text: &str) -> String {
 /// The JSON report has the keys that were promised, and no finding or rule without one of them.
 pub(crate) fn check_keys(report: &Value) {
     let keys = |value: &Value| -> BTreeSet<String> {
-        value.as_object().expect("an object").keys().cloned().collect()
+        value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
     };
     let has = |value: &Value, wanted: &[&str]| {
         let there = keys(value);
@@ -148,15 +163,39 @@ pub(crate) fn check_keys(report: &Value) {
             assert!(there.contains(*key), "no {key} in {there:?}");
         }
     };
-    let promised = ["schema", "verdict", "rules", "findings", "hot_spots", "marks", "target"];
+    let promised = [
+        "schema",
+        "verdict",
+        "rules",
+        "findings",
+        "hot_spots",
+        "marks",
+        "target",
+    ];
     has(report, &promised);
     assert_eq!(report["schema"], 1);
     for rule in report["rules"].as_array().expect("a list") {
-        has(rule, &["code", "name", "item", "outcome", "reason", "to_prove"]);
+        has(
+            rule,
+            &["code", "name", "item", "outcome", "reason", "to_prove"],
+        );
     }
     for finding in report["findings"].as_array().expect("a list") {
-        has(finding, &["code", "rule", "severity", "certainty", "subject", "location"]);
-        has(finding, &["message", "exhibits", "because_of", "fix", "repeat"]);
+        has(
+            finding,
+            &[
+                "code",
+                "rule",
+                "severity",
+                "certainty",
+                "subject",
+                "location",
+            ],
+        );
+        has(
+            finding,
+            &["message", "exhibits", "because_of", "fix", "repeat"],
+        );
         if !finding["location"].is_null() {
             has(&finding["location"], &["function", "file", "line"]);
         }

@@ -1,14 +1,13 @@
-//! Each fault of the fixture services, live: exactly its findings and outcomes, nothing more and
-//! nothing less; and what every run must hold besides.
+//! Each fault, live: exactly its findings and outcomes, and what every run must hold besides.
 //!
-//! What is expected stands in `expected/table.rs`. With `SHAKEDOWN_FREEZE=DIR` each run's bundle
-//! is left in `DIR`, trimmed, for `bundles.rs` (see `freeze.sh`).
+//! With `SHAKEDOWN_FREEZE=DIR` each run's bundle is left in `DIR`, frozen, for `frozen.rs`.
 
-mod expected;
-
+use std::path::Path;
 use std::process::Command;
 
-use shakedown_testkit::{Ended, Run, orders};
+use shakedown_testkit::{Ended, Run, freeze, orders};
+
+use crate::expected;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
 
@@ -81,7 +80,14 @@ fn check(name: &str) -> Ended {
     expected::check_keys(&report);
     assert_eq!(ended.stdout, ended.bundled("report.json"));
     for (format, file) in [("json", "report.json"), ("text", "report.txt")] {
-        assert_eq!(replay(&ended, format, case.code), ended.bundled(file), "{file}");
+        assert_eq!(
+            replay(&ended, format, case.code),
+            ended.bundled(file),
+            "{file}"
+        );
+    }
+    if let Some(to) = std::env::var_os("SHAKEDOWN_FREEZE") {
+        freeze(&ended.bundle(), ended.folder(), &Path::new(&to).join(name));
     }
     ended
 }
