@@ -1,7 +1,11 @@
 //! Evidence becomes a report. Pure: a replay of a bundle gives the same bytes.
 
+use std::time::Duration;
+
 use shakedown_analyze::{Judgement, RULES, Rule};
-use shakedown_evidence::{CallEnd, Evidence, Purpose};
+use shakedown_evidence::{
+    CallEnd, Evidence, ProbeKind, ProfileKind, ProfileRecord, Purpose, check_profile,
+};
 use shakedown_findings::{
     Finding, Gate, MarkRow, Outcome, RuleRow, RunReport, SCHEMA, Severity, verdict,
 };
@@ -111,13 +115,30 @@ fn shortened(seen: &Evidence) -> Option<String> {
     if !seen.run.only.is_empty() {
         return Some("--only left rules out: run without it".into());
     }
-    (seen.run.window_ms < WINDOW_MIN_MS).then(|| {
-        format!(
+    if seen.run.window_ms < WINDOW_MIN_MS {
+        return Some(format!(
             "a window of {} ms is too short: --window {}s at least",
             seen.run.window_ms,
             WINDOW_MIN_MS / 1000
-        )
+        ));
+    }
+    // Without pprof there is a finding that says more.
+    (!seen.pprof.is_empty() && !has_window(seen)).then(|| {
+        let why = seen
+            .failures
+            .iter()
+            .find(|failure| failure.kind == ProbeKind::Cpu);
+        let why = why.map_or("no answer came".to_owned(), |failure| failure.why.clone());
+        format!("the CPU window could not be taken whole: {why}")
     })
+}
+
+/// A CPU window was taken, and a handler that was cut off did not make it shorter.
+fn has_window(seen: &Evidence) -> bool {
+    let enough = Duration::from_millis(WINDOW_MIN_MS);
+    seen.profiles
+        .iter()
+        .any(|profile| profile.kind == ProfileKind::Cpu && profile.until - profile.at >= enough)
 }
 
 /// What a reader must know about the run before believing the rest.
@@ -134,6 +155,18 @@ fn troubles(seen: &Evidence) -> Vec<String> {
         .enumerate()
         .filter(|(_, request)| request.given)
     {
+        let mut asked = seen.calls_for(position, Purpose::Locate).peekable();
+        if asked.peek().is_some() && seen.reach_of(position).is_none() {
+            troubles.push(format!(
+                "{}: no listener knows it{}",
+                request.subject(),
+                asked
+                    .last()
+                    .and_then(|call| call.end())
+                    .map(ending)
+                    .unwrap_or_default()
+            ));
+        }
         let sent = seen.calls_for(position, Purpose::Traffic).count();
         let ok = seen
             .calls_for(position, Purpose::Traffic)
@@ -151,6 +184,11 @@ fn troubles(seen: &Evidence) -> Vec<String> {
             ));
         }
     }
+    troubles.extend(
+        seen.profiles
+            .iter()
+            .filter_map(|profile| lost(seen, profile)),
+    );
     for failure in &seen.failures {
         let line = format!("{}: {}", failure.subject, failure.why);
         if !troubles.contains(&line) {
@@ -164,6 +202,18 @@ fn troubles(seen: &Evidence) -> Vec<String> {
         troubles.push(format!("and {more} more in the bundle"));
     }
     troubles
+}
+
+/// A profile that was taken and is not there any more: somebody took it out of the bundle, or
+/// damaged it. One that came damaged was never recorded.
+fn lost(seen: &Evidence, profile: &ProfileRecord) -> Option<String> {
+    let name = &profile.blob;
+    match seen.blobs.get(name).map(Vec::as_slice) {
+        None | Some([]) => Some(format!("blobs/{name} is missing from the bundle")),
+        Some(bytes) => check_profile(profile.kind, bytes)
+            .err()
+            .map(|why| format!("blobs/{name} cannot be read: {why}")),
+    }
 }
 
 fn ending(end: &CallEnd) -> String {

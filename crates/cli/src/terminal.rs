@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use shakedown_report::Style;
+use shakedown_report::{Style, harmless};
 
 /// Prints a report or a page. A reader that went away has seen enough: that is no error, and the
 /// exit code stays what the command came to.
@@ -14,10 +14,14 @@ pub(crate) fn show(text: &str) -> io::Result<()> {
     }
 }
 
-/// Says something that is not the report.
+/// Says something that is not the report. It may quote a service: nothing in it reaches the
+/// terminal but text.
 pub(crate) fn complain(text: &str) {
-    // Nobody is left to tell if stderr is gone too.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let mut err = io::stderr().lock();
+    for line in text.split('\n') {
+        // Nobody is left to tell if stderr is gone too.
+        let _ = writeln!(err, "{}", harmless(line));
+    }
 }
 
 /// How to render for stdout: as wide as the terminal, coloured if it is one (NO_COLOR and

@@ -257,7 +257,7 @@ fn check_header(line: &[u8], path: &Path) -> Result<(), BundleError> {
 fn read_blob(dir: &Path, name: &str) -> Result<Vec<u8>, BundleError> {
     let path = dir.join("blobs").join(name);
     // A bundle may come from somebody else: a name must not lead out of it.
-    if name.contains(['/', '\\']) || name.starts_with('.') {
+    if name.is_empty() || name.contains(['/', '\\']) || name.starts_with('.') {
         let source = io::Error::new(
             io::ErrorKind::InvalidInput,
             "a blob's name must be a plain file name",
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_blob_name_cannot_lead_out_of_the_bundle() {
-        for name in ["../secret", "/etc/passwd", ".hidden", "a\\b"] {
+        for name in ["", "../secret", "/etc/passwd", ".hidden", "a\\b"] {
             assert!(read_blob(Path::new("run"), name).is_err(), "{name}");
         }
     }

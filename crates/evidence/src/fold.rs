@@ -313,3 +313,71 @@ impl Evidence {
         self.run.requests.get(position)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CallEnded, CallSent, Listener, ProcessStarted, Request, RequestKind};
+
+    /// Started as process 10; `listeners` are owners and addresses, `answered` is the address that
+    /// answered the one request.
+    fn check(listeners: &[(u32, &str)], answered: Option<&str>) -> Option<u32> {
+        let mut seen = Evidence::default();
+        seen.run.requests = vec![Request {
+            kind: RequestKind::Grpc {
+                method: "a.B/C".into(),
+                data: String::new(),
+            },
+            deadline_ms: None,
+            repeat_safe: true,
+            given: true,
+        }];
+        seen.apply(Event::Process(ProcessStarted {
+            at: At(1),
+            role: Role::Target,
+            pid: 10,
+        }));
+        for (pid, reach) in listeners {
+            seen.apply(Event::Listener(Listener {
+                at: At(2),
+                bound: (*reach).into(),
+                reach: (*reach).into(),
+                pid: *pid,
+                private: true,
+            }));
+        }
+        if let Some(reach) = answered {
+            seen.apply(Event::CallSent(CallSent {
+                id: 1,
+                request: 0,
+                purpose: Purpose::Locate,
+                at: At(3),
+                reach: reach.into(),
+                trace_id: String::new(),
+                span_id: String::new(),
+                deadline_ms: None,
+                cancel_after_ms: None,
+            }));
+            seen.apply(Event::CallEnded(CallEnded {
+                id: 1,
+                at: At(4),
+                end: CallEnd::Http { status: 200 },
+            }));
+        }
+        seen.target_pid()
+    }
+
+    #[test]
+    fn the_process_that_answers_is_checked_whoever_started_it() {
+        let both = [(11, "h:1"), (10, "h:2"), (12, "h:3")];
+        assert_eq!(check(&both, Some("h:3")), Some(12));
+        assert_eq!(check(&both, Some("elsewhere:1")), Some(10));
+        assert_eq!(check(&both, None), Some(10), "the one that we started");
+        assert_eq!(
+            check(&both[..1], None),
+            Some(11),
+            "a wrapper does not listen"
+        );
+        assert_eq!(check(&[], None), Some(10));
+    }
+}

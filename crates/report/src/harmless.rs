@@ -14,7 +14,8 @@ const LONGEST: usize = 4_000;
 const TAB: &str = "    ";
 
 /// Replaces everything that a terminal would act on, and cuts what is too long to read.
-pub(crate) fn harmless(text: &str) -> String {
+#[must_use]
+pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(LONGEST));
     for (position, character) in text.chars().enumerate() {
         if position == LONGEST {
@@ -61,7 +62,7 @@ pub(crate) fn ascii(character: char) -> String {
 
 /// Characters without a glyph: bidirectional controls, zero widths, separators, fillers, tags,
 /// and what Unicode keeps for no character at all (XML refuses the last two of them).
-fn is_invisible(character: char) -> bool {
+pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

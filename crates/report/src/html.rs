@@ -3,7 +3,7 @@
 //! The reader opens it from an attachment or a build's artefacts, on any screen or on paper, so
 //! everything is inside: the style, the charts (inline SVG, sized in percent so that their text
 //! never shrinks) and a little script that only adds comfort. Its policy forbids everything that
-//! is not in the file already; what a service said gets in through [`markup`] alone.
+//! is not in the file already; what a service said gets in through `markup` alone.
 
 mod cards;
 mod chart;
@@ -33,7 +33,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Nothing is fetched, sent, framed or run, but for this style and this script. A test keeps the
 /// hashes.
 const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-bsyTSSVVO5T8MAqhNFMtJcYZ28jrF3RzJbgpm6Ni8s0='; \
+    style-src 'sha256-ZKCXbFUmnngM4+oV307Ib8N0gzZtGKQYPdPbpV/lATg='; \
     script-src 'sha256-fT703Ps92OTO66GIoZKYGvSjxb7uBQ9hvD40sLfgTUo='; \
     base-uri 'none'; form-action 'none'";
 

@@ -26,6 +26,7 @@ mod wrap;
 
 use shakedown_findings::RunReport;
 
+pub use harmless::harmless;
 pub use ink::Style;
 
 /// One output format.

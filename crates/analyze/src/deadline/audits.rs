@@ -84,7 +84,7 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
         return not_exercised(
             format!(
                 "{subject}: takes {} ms, too fast to be caught (under {} ms)",
-                shortest.as_millis(),
+                shortest.as_millis().max(1),
                 FASTEST.as_millis()
             ),
             format!(

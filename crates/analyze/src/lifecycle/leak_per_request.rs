@@ -42,6 +42,14 @@ fn judge(seen: &Evidence) -> Judgement {
         .filter(|call| call.sent.purpose == Purpose::Batch)
         .count();
     let given = seen.run.requests.iter().any(|request| request.given);
+    let succeeds =
+        (0..seen.run.requests.len()).any(|request| seen.usual_duration(request).is_some());
+    if given && sent == 0 && !succeeds {
+        return Judgement::not_exercised(
+            "no batch of requests was sent: none of the requests given was answered well",
+            "requests that succeed: start what the service needs, or give other --data '{…}'",
+        );
+    }
     if !given || sent == 0 {
         return Judgement::not_exercised(
             "no batch of requests was sent",

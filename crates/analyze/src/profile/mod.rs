@@ -2,3 +2,26 @@
 
 pub(crate) mod pprof_missing;
 pub(crate) mod pprof_public;
+
+use shakedown_evidence::{Evidence, Speaks};
+
+use crate::Judgement;
+
+/// A listener in which pprof may be for all that was seen, because nobody could look: it was not
+/// asked, or it speaks TLS.
+fn closed(seen: &Evidence) -> Option<Judgement> {
+    seen.listeners.iter().find_map(|listener| {
+        let why = match seen.facts_of(&listener.reach) {
+            None => "was not asked what it speaks",
+            Some(facts) if facts.speaks.contains(&Speaks::Tls) => {
+                "speaks TLS; whether pprof is inside was not looked at"
+            }
+            Some(_) => return None,
+        };
+        let reach = &listener.reach;
+        Some(Judgement::inconclusive(
+            format!("{reach} {why}"),
+            format!("a run in which {reach} speaks without TLS"),
+        ))
+    })
+}

@@ -3,6 +3,7 @@
 use shakedown_evidence::{Evidence, Listener, ProbeFailure, ProbeKind};
 use shakedown_findings::{Certainty, Exhibit, Item, RuleMeta, Severity};
 
+use super::closed;
 use crate::judgement::Found;
 use crate::{Judgement, Rule};
 
@@ -60,6 +61,9 @@ fn judge(seen: &Evidence) -> Judgement {
                 listener.reach
             ),
         );
+    }
+    if let Some(judgement) = closed(seen) {
+        return judgement;
     }
     if let Some(failure) = hidden(seen) {
         return Judgement::inconclusive(

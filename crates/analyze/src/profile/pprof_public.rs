@@ -3,6 +3,7 @@
 use shakedown_evidence::{Evidence, Listener, PprofEndpoint};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
+use super::closed;
 use super::pprof_missing::hidden;
 use crate::judgement::Found;
 use crate::target::serves_requests;
@@ -47,6 +48,9 @@ fn judge(seen: &Evidence) -> Judgement {
             format!("whose listener {} is was not seen", endpoint.reach),
             "run again, as the user whose service it is",
         );
+    }
+    if let Some(judgement) = closed(seen) {
+        return judgement;
     }
     let application = (0..seen.run.requests.len()).any(|request| {
         seen.request(request).is_some_and(|request| request.given)

@@ -46,9 +46,8 @@ pub(crate) fn look(seen: &Evidence) -> Result<ProbeSpans<'_>, Judgement> {
         .iter()
         .map(|call| (call.sent.trace_id.as_str(), call.sent.span_id.as_str()))
         .collect();
-    let entered = |span: &&Span| {
-        parents.contains(&(span.trace_id.as_str(), span.parent_id.as_str()))
-    };
+    let entered =
+        |span: &&Span| parents.contains(&(span.trace_id.as_str(), span.parent_id.as_str()));
     match seen.spans.iter().find(entered) {
         Some(span) => Ok(ProbeSpans {
             sent,

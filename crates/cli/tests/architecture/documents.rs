@@ -3,6 +3,7 @@
 use serde_json::Value;
 use shakedown_evidence::Event;
 use shakedown_findings::SCHEMA;
+use shakedown_report::FORMATS;
 
 use crate::{assert_none, files, read, root};
 
@@ -51,6 +52,31 @@ fn broken(path: &str, page: &str) -> Vec<String> {
         .collect()
 }
 
+/// Files that a page names between backticks, with a folder before the name, that are nowhere: paths
+/// begin at the root or in `crates/`. Words in capitals stand for a name.
+fn missing(path: &str, page: &str) -> Vec<String> {
+    let prose: String = page.split("```").step_by(2).collect();
+    let is_path = |word: &&str| {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-./".contains(letter);
+        let ends = [".rs", ".md", ".go", ".sh", ".toml"];
+        let capitals = word
+            .split(['/', '.', '_', '-'])
+            .any(|part| ["NAME", "ITEM", "STEP", "FAULT", "N"].contains(&part));
+        word.contains('/')
+            && word.chars().all(plain)
+            && ends.iter().any(|end| word.ends_with(end))
+            && !capitals
+    };
+    prose
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(is_path)
+        .filter(|file| !root().join(file).exists() && !root().join("crates").join(file).exists())
+        .map(|file| format!("{path}: {file} is not there"))
+        .collect()
+}
+
 /// Words that a page does not have between backticks.
 fn unnamed(path: &str, page: &str, words: &[String]) -> Vec<String> {
     words
@@ -95,6 +121,13 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
+fn every_file_that_is_named_is_there() {
+    let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+    let missing = pages.iter().flat_map(|path| missing(path, &read(path)));
+    assert_none(&missing.collect::<Vec<_>>());
+}
+
+#[test]
 fn the_published_schema_is_of_this_version() {
     assert_eq!(version(&schema()), Some(u64::from(SCHEMA)));
 }
@@ -125,6 +158,15 @@ fn the_page_of_the_bundle_names_every_event() {
 }
 
 #[test]
+fn the_readme_names_every_format() {
+    let formats: Vec<String> = FORMATS
+        .iter()
+        .map(|format| format.name.to_owned())
+        .collect();
+    assert_none(&unnamed("README.md", &read("README.md"), &formats));
+}
+
+#[test]
 fn the_map_names_every_crate() {
     let crates: Vec<String> = crate::crates();
     assert_none(&unnamed(
@@ -140,6 +182,15 @@ fn a_broken_link_is_seen() {
     assert_eq!(
         broken("README.md", page),
         ["README.md: docs/nowhere.md is not there"]
+    );
+}
+
+#[test]
+fn a_file_that_is_gone_is_seen() {
+    let page = "`cli/src/main.rs` `crates/cli/src/main.rs` `exit.rs` `analyze/src/ITEM/NAME.rs` `cli/src/gone.rs`";
+    assert_eq!(
+        missing("x.md", page),
+        ["x.md: cli/src/gone.rs is not there"]
     );
 }
 

@@ -5,9 +5,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use shakedown_report::FORMATS;
 use shakedown_testkit::{Ended, Run, freeze, orders};
 
 use crate::expected;
+use crate::table::CASES;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
 
@@ -66,6 +68,15 @@ fn sigterm_ignored() {
     check("sigterm-ignored");
 }
 
+#[test]
+fn no_case_of_the_table_is_left_out() {
+    let tests = include_str!("live.rs");
+    for case in CASES {
+        let name = case.name;
+        assert!(tests.contains(&format!("check({name:?})")), "{name}");
+    }
+}
+
 fn check(name: &str) -> Ended {
     let case = expected::case(name);
     // A service that ignores SIGTERM is waited for that long; the healthy one needs 0.3 s.
@@ -79,11 +90,12 @@ fn check(name: &str) -> Ended {
     assert_eq!(ended.code, Some(case.code), "{}", ended.stderr);
     expected::check_keys(&report);
     assert_eq!(ended.stdout, ended.bundled("report.json"));
-    for (format, file) in [("json", "report.json"), ("text", "report.txt")] {
-        assert_eq!(
-            replay(&ended, format, case.code),
-            ended.bundled(file),
-            "{file}"
+    for format in FORMATS.iter().map(|format| format.name) {
+        let file = format!("report.{}", if format == "text" { "txt" } else { format });
+        let again = replay(&ended, format, case.code);
+        assert!(
+            again == ended.bundled(&file),
+            "{file} is not what it was:\n{again}"
         );
     }
     if let Some(to) = std::env::var_os("SHAKEDOWN_FREEZE") {

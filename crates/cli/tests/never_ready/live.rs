@@ -1,5 +1,7 @@
 //! Runs that lack something.
 
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -177,6 +179,43 @@ fn a_fast_handler() {
     let report = check(&ended, NOT_PROVEN, &["too fast to be caught"]);
     whole(&report);
     assert_ne!(outcome(&report, "cancel-ignored"), "passed");
+}
+
+/// It has everything, but what was asked of it does not exist.
+#[test]
+fn requests_that_lead_nowhere() {
+    let service = orders_alone(&[]).http("GET /nowhere");
+    let ended = run()
+        .config(&service.grpc("orders.v1.Orders/Nothing", "{}"))
+        .end();
+    let reasons = [
+        "GET /nowhere: no listener knows it: HTTP 404",
+        "has no method `Nothing`; it has Get, Search",
+    ];
+    let report = check(&ended, NOT_PROVEN, &reasons);
+    whole(&report);
+    for rule in ["deadline-ignored", "cancel-ignored", "leak-per-request"] {
+        assert_ne!(outcome(&report, rule), "passed", "{rule}");
+    }
+}
+
+/// Somebody else takes a profile all the time: the window that READY rests on is not to be had.
+#[test]
+fn a_cpu_profile_that_is_taken_by_another() {
+    let mut live = run().config(&orders(&[])).start();
+    live.until_recorded(r#""event":"pprof""#);
+    let found = &live.recorded("pprof")[0]["of"];
+    let mut other = TcpStream::connect(found["reach"].as_str().expect("an address"));
+    let other = other.as_mut().expect("pprof answers");
+    let ask = "GET /debug/pprof/profile?seconds=60 HTTP/1.1\r\nhost: other\r\n\r\n";
+    other.write_all(ask.as_bytes()).expect("it is asked");
+    live.until_recorded("lane batches");
+    other.shutdown(Shutdown::Both).expect("it goes");
+    let reasons = ["the CPU window could not be taken whole", "already in use"];
+    let report = check(&live.wait(), NOT_PROVEN, &reasons);
+    for rule in report["rules"].as_array().expect("a list") {
+        assert_eq!(rule["outcome"], "passed", "{rule}");
+    }
 }
 
 #[test]

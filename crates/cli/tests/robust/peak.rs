@@ -23,7 +23,7 @@ impl Peak {
     }
 
     /// Once it has ended: never more than so many MiB.
-    pub(crate) fn is_below(self, mib: u64) {
+    pub(crate) fn stays_below(self, mib: u64) {
         let peak = self.0.join().expect("the watcher ends") >> 10;
         assert!(peak > 0, "never seen");
         assert!(peak < mib, "{peak} MiB");

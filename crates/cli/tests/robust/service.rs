@@ -92,7 +92,7 @@ fn a_port_that_is_taken_is_named() {
 fn the_ports_of_a_collector_may_be_taken() {
     // By a collector of this machine, or by another run, or now by us.
     let _taken = ["127.0.0.1:4317", "127.0.0.1:4318"].map(TcpListener::bind);
-    let ended = run(&["bin/worker"]).end();
+    let ended = run(&["bin/worker"]).at_once().end();
     let report = ended.report();
     assert_eq!(report["troubles"], Value::Array(vec![]));
     assert_eq!(report["verdict"], "NOT READY", "no pprof");
@@ -100,10 +100,12 @@ fn the_ports_of_a_collector_may_be_taken() {
 
 #[test]
 fn a_service_that_floods_its_log_is_heard_to_its_end() {
-    let live = run(&["bin/flood", "-http", "127.0.0.1:0"]).start();
+    let live = run(&["bin/flood", "-http", "127.0.0.1:0"])
+        .at_once()
+        .start();
     let peak = Peak::of(live.pid());
     let ended = live.wait();
-    peak.is_below(300);
+    peak.stays_below(300);
     assert_eq!(ended.report()["verdict"], "NOT READY", "no pprof");
     assert!(ended.took.as_secs() < 60, "{:?}", ended.took);
 }
@@ -111,10 +113,10 @@ fn a_service_that_floods_its_log_is_heard_to_its_end() {
 #[test]
 fn a_flood_that_is_too_much_is_told_with_its_last_lines() {
     let script = "yes 'the queue is empty' & exec bin/oddlog -http 127.0.0.1:0 -admin 127.0.0.1:0";
-    let live = run(&["sh", "-c", script]).start();
+    let live = run(&["sh", "-c", script]).at_once().start();
     let peak = Peak::of(live.pid());
     let ended = live.wait();
-    peak.is_below(300);
+    peak.stays_below(300);
     check(
         &ended,
         &[
@@ -122,5 +124,26 @@ fn a_flood_that_is_too_much_is_told_with_its_last_lines() {
             "set its log level",
             "last lines:\\n  the queue is empty",
         ],
+    );
+}
+
+#[test]
+fn requests_that_never_succeed_are_not_sent_in_batches() {
+    let ended = run(&["bin/neverready", "-http", "127.0.0.1:0"])
+        .flags(["--http", "GET /healthz"])
+        .at_once()
+        .end();
+    let report = ended.report();
+    let troubles = report["troubles"].to_string();
+    assert!(
+        troubles.contains("was answered well: HTTP 503"),
+        "{troubles}"
+    );
+    let rows = report["rules"].as_array().expect("rows");
+    let leaks = rows.iter().find(|row| row["name"] == "leak-per-request");
+    let leaks = leaks.expect("a row").to_string();
+    assert!(
+        leaks.contains("none of the requests given was answered well"),
+        "{leaks}"
     );
 }

@@ -87,6 +87,19 @@ pub(super) fn label(page: &mut Markup, class: &str, at: (f64, f64), text: &str) 
     page.leaf("text", &attributes, text);
 }
 
+/// Adds what the colours mean, as class and words.
+pub(super) fn legend(page: &mut Markup, keys: &[(&'static str, &str)]) {
+    page.element("p", &[("class", "legend")], |page| {
+        for (class, words) in keys {
+            page.element("span", &[], |page| {
+                page.empty("span", &[("class", class)]);
+                page.text(words);
+            });
+            page.text(" ");
+        }
+    });
+}
+
 /// The smallest of 1, 2 and 5 times a power of ten that goes into the whole at most `most` times.
 pub(super) fn step(whole: u64, most: u64) -> u64 {
     let mut power: u64 = 1;

@@ -30,8 +30,11 @@ pub(super) fn put(page: &mut Markup, report: &RunReport) {
     }
     page.element("section", &[("aria-labelledby", "hot-spots")], |page| {
         page.leaf("h2", &[("id", "hot-spots")], "Hot spots");
-        let legend = "Dark: the place itself. Light: with everything that it called.";
-        page.leaf("p", &[("class", "small")], legend);
+        let keys = [
+            ("key flat", "the place itself"),
+            ("key cum", "with everything that it called"),
+        ];
+        chart::legend(page, &keys);
         page.element("div", &[("class", "tables")], |page| {
             for (table, name, unit) in tables {
                 if let Some(table) = table {
@@ -86,7 +89,13 @@ fn spot(page: &mut Markup, row: &HotSpot, total: i64, unit: Unit) {
             page.leaf("code", &[("class", "place")], &place);
         }
         page.text(" ");
-        page.leaf("span", &[("class", "faint")], &unit(row.flat));
+        let value = match row.cum {
+            cum if cum > row.flat => {
+                format!("{}, {} with what it called", unit(row.flat), unit(cum))
+            }
+            _ => unit(row.flat),
+        };
+        page.leaf("span", &[("class", "faint")], &value);
     });
 }
 

@@ -4,7 +4,11 @@ use shakedown_findings::{RuleRow, RunReport};
 
 use super::markup::Markup;
 use crate::remedy::remedies;
+use crate::sentences::paragraphs;
 use crate::summary;
+
+/// Paragraphs of a reason, which should be one.
+const PARAGRAPHS: usize = 8;
 
 /// Adds the flag or line that would prove each open rule, required rules first.
 pub(super) fn to_prove(page: &mut Markup, report: &RunReport) {
@@ -92,7 +96,9 @@ fn row(page: &mut Markup, rule: &RuleRow) {
         let beside = format!("{}, {}, {need}", rule.code, rule.item.name());
         page.leaf("span", &[("class", "faint")], &beside);
     });
-    page.leaf("p", &[], &rule.reason);
+    for paragraph in paragraphs(&rule.reason).take(PARAGRAPHS) {
+        page.leaf("p", &[], paragraph);
+    }
 }
 
 /// `5 passed, 3 failed`, in the order in which they first occur.

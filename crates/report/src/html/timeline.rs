@@ -138,19 +138,9 @@ fn limit(moments: &[Moment], whole: u64) -> Option<Limit> {
 
 fn legend(page: &mut Markup, limit: Limit, whole: u64) {
     let ms = |us: u64| format!("{}\u{a0}ms ", figures::moment(us));
-    let parts = [
-        ("key within", ms(limit.at_us) + limit.before),
-        ("key beyond", ms(whole - limit.at_us) + limit.after),
-    ];
-    page.element("p", &[("class", "legend")], |page| {
-        for (class, words) in parts {
-            page.element("span", &[], |page| {
-                page.empty("span", &[("class", class)]);
-                page.text(&words);
-            });
-            page.text(" ");
-        }
-    });
+    let within = ms(limit.at_us) + limit.before;
+    let beyond = ms(whole - limit.at_us) + limit.after;
+    chart::legend(page, &[("key within", &within), ("key beyond", &beyond)]);
 }
 
 /// The row of each number: the lowest in which it touches no other.

@@ -30,7 +30,7 @@ fn verdict(page: &mut Markup, report: &RunReport) {
         page.element("div", &[], |page| {
             page.leaf("p", &[("class", "word")], report.verdict.name());
             let words = match summary::words(report) {
-                words if words.is_empty() => "every required check passed".to_owned(),
+                words if words.is_empty() => "everything required is proven".to_owned(),
                 words => words,
             };
             page.leaf("p", &[], &words);

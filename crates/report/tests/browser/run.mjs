@@ -10,8 +10,8 @@ const [program, scratch, pictures] = process.argv.slice(2);
 
 const FORMS = [
   { name: "light", width: 1000, height: 900, media: "screen", scheme: "light" },
-  { name: "dark", width: 1000, height: 900, media: "screen", scheme: "dark" },
-  { name: "narrow", width: 360, height: 740, media: "screen", scheme: "light" },
+  { name: "dark", width: 1000, height: 900, media: "screen", scheme: "dark", unfolded: true },
+  { name: "narrow", width: 360, height: 740, media: "screen", scheme: "light", unfolded: true },
   // Paper takes no notice of what the screen prefers, and scripts may be off.
   { name: "print", width: 800, height: 1100, media: "print", scheme: "dark", scriptless: true },
 ];
@@ -147,6 +147,9 @@ async function check(file, form) {
   noises = [];
   const page = await browser.page();
   await open(page, file, form);
+  if (form.unfolded) {
+    await ask(page, within.unfold);
+  }
   const complaints = [
     ...(await ask(page, within.onlyOurMarkup)),
     ...(await ask(page, within.laysOutWell)),

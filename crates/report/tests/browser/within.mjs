@@ -69,6 +69,13 @@ export function laysOutWell() {
   return complaints;
 }
 
+/** Opens whatever is folded, so that it is laid out too. */
+export function unfold() {
+  for (const folded of document.querySelectorAll("details")) {
+    folded.open = true;
+  }
+}
+
 /** The ground is as bright as the form asks for. */
 export function hasGround(dark) {
   const colour = getComputedStyle(document.body).backgroundColor;

@@ -142,6 +142,7 @@ pub(crate) fn early_exit() -> RunReport {
     report.took_ms = 400;
     report.target.pid = None;
     report.target.listeners.clear();
+    report.marks.clear();
     for (position, rule) in report.rules.iter_mut().enumerate() {
         *rule = open(
             position,
@@ -292,12 +293,15 @@ fn hot_spots() -> HotSpots {
                     950,
                     2_030_000,
                 ),
-                spot(
-                    "example.com/orders/store.(*Store).scan",
-                    store,
-                    91,
-                    1_100_000,
-                ),
+                HotSpot {
+                    cum: 2_300_000,
+                    ..spot(
+                        "example.com/orders/store.(*Store).scan",
+                        store,
+                        91,
+                        1_100_000,
+                    )
+                },
             ],
         }),
     }
