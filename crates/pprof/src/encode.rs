@@ -31,7 +31,9 @@ impl Profile {
         }
         out.signed(12, self.period);
         out.packed(13, self.comments.iter().map(|&c| text_id(c)), &mut row);
-        out.number(14, text_id(self.default_sample_type));
+        // Written even where it is 0, as google/pprof does.
+        out.varint(14 << 3);
+        out.varint(text_id(self.default_sample_type));
         out.number(15, text_id(self.doc_url));
         out.into_bytes()
     }

@@ -8,8 +8,9 @@
 //!   `?debug=2`, SIGQUIT and panic dumps.
 //!
 //! This crate does no I/O, reads no clock and never panics on what it reads;
-//! memory is bounded by [`Limits`]. It does not symbolize, filter or merge, and
-//! does not read the legacy formats (it names them: [`Came`]).
+//! memory is bounded by [`Limits`]. It does not symbolize, and does not read the
+//! legacy formats (it names them: [`Came`]). With the feature `report` it prints
+//! what `go tool pprof` prints.
 //!
 //! ```
 //! use shakedown_pprof::{Granularity, Line, Profile, top};
@@ -29,6 +30,7 @@
 //! ```
 
 mod came;
+mod canonical;
 mod decode;
 mod encode;
 mod error;
@@ -37,8 +39,15 @@ pub mod goroutine;
 mod gunzip;
 mod ids;
 mod limits;
+mod merge;
+mod paths;
+#[cfg(feature = "report")]
+mod pattern;
 mod profile;
+#[cfg(feature = "report")]
+pub mod report;
 mod sample_type;
+mod scale;
 mod short_name;
 mod strings;
 mod top;
@@ -47,6 +56,9 @@ mod wire;
 pub use came::Came;
 pub use error::DecodeError;
 pub use limits::Limits;
+pub use merge::MergeError;
+#[cfg(feature = "report")]
+pub use pattern::{Pattern, PatternError};
 pub use profile::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,
     Profile, Sample, StringId, ValueType,

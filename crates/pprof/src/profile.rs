@@ -118,7 +118,7 @@ pub struct Mapping {
 }
 
 /// A label of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The label's name.
     pub key: StringId,
@@ -127,7 +127,7 @@ pub struct Label {
 }
 
 /// The value of a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LabelValue {
     /// A text. The format cannot tell an empty one from the number 0 and it
     /// comes back as that.
@@ -271,6 +271,18 @@ impl Profile {
     pub fn push_mapping(&mut self, mapping: Mapping) -> MappingId {
         self.mappings.push(mapping);
         MappingId::at(self.mappings.len() - 1)
+    }
+
+    /// The mapping of the main program: the first.
+    pub fn main_mapping_mut(&mut self) -> Option<&mut Mapping> {
+        self.mappings.first_mut()
+    }
+
+    /// Gives every location the mapping `mapping`.
+    pub fn map_all_locations(&mut self, mapping: MappingId) {
+        for location in &mut self.locations {
+            location.mapping = Some(mapping);
+        }
     }
 
     /// Adds a function; every call makes a new one.
