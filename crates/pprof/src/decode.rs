@@ -86,6 +86,10 @@ fn decode_plain(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
     decoder.functions_and_mappings(whole)?;
     decoder.locations(whole)?;
     decoder.samples(whole)?;
+    let numbers = &mut decoder.profile.numbers;
+    numbers.mappings.finish();
+    numbers.functions.finish();
+    numbers.locations.finish();
     Ok(decoder.profile)
 }
 
@@ -201,6 +205,7 @@ impl Decoder {
         }
         self.functions
             .insert(id, self.profile.functions.len(), &message)?;
+        self.profile.numbers.functions.push(id);
         self.profile.functions.push(function);
         Ok(())
     }
@@ -226,6 +231,7 @@ impl Decoder {
         }
         self.mappings
             .insert(id, self.profile.mappings.len(), &message)?;
+        self.profile.numbers.mappings.push(id);
         self.profile.mappings.push(mapping);
         Ok(())
     }
@@ -270,6 +276,7 @@ impl Decoder {
         location.lines.end = row(self.profile.lines.len());
         self.locations
             .insert(id, self.profile.locations.len(), &message)?;
+        self.profile.numbers.locations.push(id);
         self.profile.locations.push(location);
         Ok(())
     }

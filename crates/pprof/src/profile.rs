@@ -1,14 +1,15 @@
 //! The profile as tables, as profile.proto has them.
 //!
 //! Rows refer to each other by dense ids: a [`LocationId`] is the place in
-//! [`Profile::locations`]. The ids of the file are not kept; [`Profile::encode`]
-//! numbers rows from 1. Samples are columns, not objects: a stack of n frames
-//! costs 4n bytes.
+//! [`Profile::locations`]. The ids of a file are kept beside the tables, for
+//! [`Profile::encode`]; built rows are numbered from 1. Samples are columns, not
+//! objects: a stack of n frames costs 4n bytes.
 //!
 //! Source: google/pprof, proto/profile.proto.
 
 use std::ops::Range;
 
+use crate::ids::Numbers;
 use crate::strings::Strings;
 
 // One definition for four id types that differ in nothing but what they count.
@@ -183,6 +184,15 @@ pub struct Profile {
     pub(crate) locations: Vec<Location>,
     pub(crate) lines: Vec<Line>,
     pub(crate) samples: Samples,
+    pub(crate) numbers: TableNumbers,
+}
+
+/// The ids of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct TableNumbers {
+    pub(crate) mappings: Numbers,
+    pub(crate) functions: Numbers,
+    pub(crate) locations: Numbers,
 }
 
 /// Samples as columns.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod oracle;
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;

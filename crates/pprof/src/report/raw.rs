@@ -9,7 +9,7 @@ use super::gofmt::duration;
 use super::units::LabelSet;
 use crate::{LocationId, Profile, Sample};
 
-/// The profile's tables as text, times in `zone`; rows are numbered from 1.
+/// The profile's tables as text, times in `zone`.
 pub fn raw(profile: &Profile, zone: &Zone) -> String {
     let mut out = String::new();
     for &comment in &profile.comments {
@@ -48,7 +48,8 @@ pub fn raw(profile: &Profile, zone: &Zone) -> String {
         write_location(profile, LocationId::at(i), &mut out);
     }
     out += "Mappings\n";
-    for (id, m) in (1..).zip(profile.mappings()) {
+    for (i, m) in profile.mappings().iter().enumerate() {
+        let id = profile.numbers.mappings.of(i);
         let flags = [
             (m.has_functions, "[FN]"),
             (m.has_filenames, "[FL]"),
@@ -73,7 +74,7 @@ fn write_sample(profile: &Profile, sample: &Sample<'_>, out: &mut String) {
     }
     out.push_str(": ");
     for location in sample.locations {
-        let _ = write!(out, "{} ", location.index() + 1);
+        let _ = write!(out, "{} ", profile.numbers.locations.of(location.index()));
     }
     out.push('\n');
     if sample.labels.is_empty() {
@@ -106,9 +107,11 @@ fn write_location(profile: &Profile, id: LocationId, out: &mut String) {
     let Some(location) = profile.locations().get(id.index()) else {
         return;
     };
-    let _ = write!(out, "{:>6}: {:#x} ", id.index() + 1, location.address);
+    let number = profile.numbers.locations.of(id.index());
+    let _ = write!(out, "{number:>6}: {:#x} ", location.address);
     if let Some(mapping) = location.mapping {
-        let _ = write!(out, "M={} ", mapping.index() + 1);
+        let number = profile.numbers.mappings.of(mapping.index());
+        let _ = write!(out, "M={number} ");
     }
     if location.is_folded {
         out.push_str("[F] ");
