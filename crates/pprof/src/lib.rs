@@ -1,16 +1,15 @@
 //! Reader and writer of pprof profiles, and reader of Go's goroutine dumps.
 //!
-//! - [`Profile`]: profile.proto, decoded from plain bytes (gzip with the
-//!   feature `gunzip`) and encoded again.
+//! - [`Profile`]: profile.proto and the legacy formats, decoded from plain bytes
+//!   (gzip with the feature `gunzip`), merged, scaled and encoded again.
 //! - [`top`]: flat and cumulative values by function or by line, as
 //!   `go tool pprof -top` counts and sorts them.
 //! - [`goroutine`]: the text profiles `/debug/pprof/goroutine?debug=1` and
 //!   `?debug=2`, SIGQUIT and panic dumps.
 //!
 //! This crate does no I/O, reads no clock and never panics on what it reads;
-//! memory is bounded by [`Limits`]. It does not symbolize, and does not read the
-//! legacy formats (it names them: [`Came`]). With the feature `report` it prints
-//! what `go tool pprof` prints.
+//! memory is bounded by [`Limits`]. It does not symbolize. With the feature
+//! `report` it prints what `go tool pprof` prints.
 //!
 //! ```
 //! use shakedown_pprof::{Granularity, Line, Profile, top};
@@ -38,6 +37,7 @@ pub mod goroutine;
 #[cfg(feature = "gunzip")]
 mod gunzip;
 mod ids;
+mod legacy;
 mod limits;
 mod merge;
 mod paths;

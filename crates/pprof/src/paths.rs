@@ -27,7 +27,6 @@ pub(crate) fn clean(path: &str) -> Cow<'_, str> {
 }
 
 /// `filepath.Base`.
-#[cfg(feature = "report")]
 pub(crate) fn base(path: &str) -> &str {
     let trimmed = path.trim_end_matches('/');
     match trimmed.rsplit('/').next() {
