@@ -179,7 +179,8 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
         ("tree", Command::Tree),
     ];
     let drawn = ["gif", "pdf", "png", "ps", "svg"];
-    let with_argument: [(&str, WithArgument); 1] = [("peek", Command::Peek)];
+    let with_argument: [(&str, WithArgument); 2] =
+        [("list", Command::List), ("peek", Command::Peek)];
     let mut found = Vec::new();
     let is_set = |name: &str| flags.is_set(name);
     found.extend(

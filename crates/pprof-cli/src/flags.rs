@@ -57,6 +57,7 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("dot", Bool, Format, "Graph for Graphviz"),
         flag("gif", Bool, Format, "Graph drawn by Graphviz"),
         flag("pdf", Bool, Format, "Graph drawn by Graphviz"),
+        flag("list", Text, Format, "Source lines of what matches"),
         flag("peek", Text, Format, "Callers and callees of what matches"),
         flag("png", Bool, Format, "Graph drawn by Graphviz"),
         flag("proto", Bool, Format, "The profile, compressed"),

@@ -63,7 +63,10 @@ fn run(args: &[String], world: &mut dyn World) -> Result<(), Stop> {
     let mut options = arguments.options.clone();
     options.zone = world.zone(profile.time_nanos.div_euclid(1_000_000_000));
     let mut notes = Vec::new();
-    let report = report::run(profile, &arguments.command, &options, &mut notes);
+    let report = {
+        let files = output::Files::of(world);
+        report::run(profile, &arguments.command, &options, &files, &mut notes)
+    };
     for note in notes {
         world.stderr(&format!("{note}\n"));
     }

@@ -1,10 +1,12 @@
-//! From a report to a file or standard output, compressed or drawn where asked.
+//! Source files for a report, and its way to a file or standard output,
+//! compressed or drawn where asked.
 
-use std::io::Write as _;
+use std::cell::RefCell;
+use std::io::{ErrorKind, Write as _};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use shakedown_pprof::report::Command;
+use shakedown_pprof::report::{Command, Sources};
 
 use crate::arguments::Arguments;
 use crate::{Stop, World};
@@ -33,6 +35,37 @@ pub(crate) fn write(
                 .write(path, &bytes)
                 .map_err(|error| Stop::Failed(format!("open {path}: {error}")))
         }
+    }
+}
+
+/// Source files of a world.
+pub(crate) struct Files<'w> {
+    world: RefCell<&'w mut dyn World>,
+}
+
+impl<'w> Files<'w> {
+    pub(crate) fn of(world: &'w mut dyn World) -> Self {
+        Files {
+            world: RefCell::new(world),
+        }
+    }
+}
+
+impl Sources for Files<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let read = self.world.borrow_mut().read(path);
+        read.map_err(|error| {
+            let why = match error.kind() {
+                ErrorKind::NotFound => "no such file or directory".to_owned(),
+                ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                _ => error.to_string(),
+            };
+            format!("open {path}: {why}")
+        })
+    }
+
+    fn working_directory(&self) -> String {
+        self.world.borrow().working_directory()
     }
 }
 

@@ -34,6 +34,9 @@ pub trait World {
     /// One line for a person.
     fn pipe(&mut self, program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String>;
 
+    /// The directory that relative paths begin at.
+    fn working_directory(&self) -> String;
+
     /// A variable of the environment.
     fn env(&self, name: &str) -> Option<String>;
 

@@ -3,7 +3,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use shakedown_pprof::report::{Command, Granularity, Options, combine, run, subtract};
+use shakedown_pprof::report::{Command, Granularity, NoSources, Options, combine, run, subtract};
 use shakedown_pprof::{Label, LabelValue, Limits, Line, Pattern, Profile};
 
 const SMALL: Limits = Limits {
@@ -120,6 +120,7 @@ fn commands() -> Vec<Command> {
         Command::Top,
         Command::Tree,
         Command::Peek("a".to_owned()),
+        Command::List("a".to_owned()),
         Command::Traces,
         Command::Tags,
         Command::Raw,
@@ -167,8 +168,8 @@ proptest! {
     fn every_report_prints_or_says_why(profile in profile(), options in options()) {
         for command in commands() {
             let mut notes = Vec::new();
-            let first = run(profile.clone(), &command, &options, &mut notes);
-            prop_assert_eq!(run(profile.clone(), &command, &options, &mut notes), first);
+            let first = run(profile.clone(), &command, &options, &NoSources, &mut notes);
+            prop_assert_eq!(run(profile.clone(), &command, &options, &NoSources, &mut notes), first);
         }
     }
 

@@ -54,6 +54,11 @@ impl World for Desk {
         Ok(head.into_bytes())
     }
 
+    fn working_directory(&self) -> String {
+        let folder = self.folder.canonicalize();
+        folder.map_or_else(|_| "/".to_owned(), |f| f.to_string_lossy().into_owned())
+    }
+
     fn env(&self, _name: &str) -> Option<String> {
         None
     }

@@ -18,11 +18,13 @@ mod filter;
 mod gofmt;
 mod graph;
 mod header;
+mod list;
 mod measurement;
 mod nodelets;
 mod options;
 mod proto;
 mod raw;
+mod source;
 mod tabs;
 mod tags;
 mod text;
@@ -37,6 +39,7 @@ pub use error::ReportError;
 pub use gofmt::Zone;
 pub use options::{Granularity, Options, Sort};
 pub use raw::raw;
+pub use source::{NoSources, Sources};
 
 use crate::{Pattern, Profile};
 use graph::{Frames, Limits, Need, TagUnits, Trimmed, Weights, trimmed};
@@ -51,6 +54,8 @@ pub enum Command {
     Tree,
     /// Callers and callees of what matches.
     Peek(String),
+    /// Source lines of what matches.
+    List(String),
     /// Every sample.
     Traces,
     /// Labels and their values.
@@ -69,7 +74,8 @@ pub enum Command {
     TopProto,
 }
 
-/// Prints `command`; what else a person should know goes to `notes`.
+/// Prints `command`, with source files from `sources`; what else a person should
+/// know goes to `notes`.
 ///
 /// # Errors
 /// [`ReportError`] with the original's text.
@@ -77,6 +83,7 @@ pub fn run(
     mut profile: Profile,
     command: &Command,
     options: &Options,
+    sources: &dyn Sources,
     notes: &mut Vec<String>,
 ) -> Result<Vec<u8>, ReportError> {
     let units = NumericUnits::of(&profile, notes);
@@ -90,7 +97,7 @@ pub fn run(
         filter::apply(&mut profile, &report.units, &options, notes)?;
     }
     aggregate::aggregate(&mut profile, &options);
-    report.print(profile)
+    report.print(profile, sources)
 }
 
 /// What some commands need of the options, whatever was given.
@@ -99,6 +106,10 @@ fn overrides(command: &Command, options: &Options) -> Options {
     let mut trim = options.trim;
     match command {
         Command::Peek(_) => trim = false,
+        Command::List(_) => {
+            trim = false;
+            options.granularity = Some(Granularity::Lines);
+        }
         Command::Top | Command::TopProto if options.node_count == -1 => options.node_count = 0,
         _ if options.node_count == -1 => options.node_count = 80,
         _ => {}
@@ -150,7 +161,7 @@ impl<'o> Report<'o> {
             return Err(ReportError::ZeroDivisor);
         }
         let symbol = match command {
-            Command::Peek(source) => Some(error::argument(source)?),
+            Command::Peek(source) | Command::List(source) => Some(error::argument(source)?),
             _ => None,
         };
         let weights = Weights {
@@ -180,10 +191,18 @@ impl<'o> Report<'o> {
         })
     }
 
-    fn print(&mut self, mut profile: Profile) -> Result<Vec<u8>, ReportError> {
+    fn print(
+        &mut self,
+        mut profile: Profile,
+        sources: &dyn Sources,
+    ) -> Result<Vec<u8>, ReportError> {
         let text = match self.command {
             Command::Top => self.top(&profile),
             Command::Tree | Command::Peek(_) => self.tree(&profile)?,
+            Command::List(_) => {
+                let mut reader = source::Reader::new(sources, self.options);
+                self.list(&profile, &mut reader)?
+            }
             Command::Traces => self.traces(&profile),
             Command::Tags => self.tags(&profile),
             Command::Raw => raw(&profile, &self.options.zone),
@@ -213,7 +232,7 @@ impl<'o> Report<'o> {
     fn frames<'p>(&self, profile: &'p Profile) -> Frames<'p> {
         let trim =
             |path: &str| trim_path::trim(path, &self.options.trim_path, &self.options.source_path);
-        let objects = matches!(self.command, Command::Callgrind);
+        let objects = matches!(self.command, Command::Callgrind | Command::List(_));
         Frames::of(profile, objects, Some(&trim))
     }
 

@@ -30,7 +30,7 @@ pub(super) fn trim(path: &str, trim_path: &str, source_path: &str) -> usize {
 }
 
 /// `filepath.SplitList` on Unix.
-fn split_list(paths: &str) -> Vec<String> {
+pub(super) fn split_list(paths: &str) -> Vec<String> {
     match paths {
         "" => Vec::new(),
         paths => paths.split(':').map(str::to_owned).collect(),

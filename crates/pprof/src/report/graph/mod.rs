@@ -21,7 +21,7 @@ pub(super) use infos::{Frames, Info};
 pub(super) use nodelets::{Tag, TagMap, Tags, sort_tags};
 pub(super) use trim::{Limits, Need, TagUnits, Trimmed, trimmed};
 
-use crate::Sample;
+use crate::{Profile, Sample};
 
 /// Which of a sample's values count.
 #[derive(Debug, Clone, Copy)]
@@ -124,5 +124,21 @@ impl<'p> Graph<'p> {
             .iter()
             .map(shown)
             .fold(0, |sum: i64, v| sum.wrapping_add(v))
+    }
+}
+
+/// A graph of all nodes without edges, in no order: what listings need.
+pub(super) fn all_nodes<'p>(
+    profile: &'p Profile,
+    frames: Frames<'p>,
+    weights: Weights,
+    drop_negative: bool,
+) -> Graph<'p> {
+    let nodes = sums::sum(profile, &frames, weights);
+    Graph {
+        order: sums::select(&nodes, drop_negative),
+        infos: frames.infos,
+        nodes,
+        ..Graph::default()
     }
 }

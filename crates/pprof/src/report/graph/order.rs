@@ -48,8 +48,8 @@ pub(super) fn sort(graph: &mut Graph<'_>, by: By) {
         by_name
             .then_with(|| b.second.cmp(&a.second))
             .then_with(|| graph.info(a.id).compare(&graph.info(b.id)))
-            .then_with(|| a.id.cmp(&b.id))
     };
+    // Equal paths of a call tree keep the order they had.
     ranked.sort_by(compare);
     graph.order = ranked.into_iter().map(|r| r.id).collect();
 }
