@@ -168,6 +168,10 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
     let plain = [
         ("callgrind", Command::Callgrind),
         ("comments", Command::Comments),
+        ("csv", Command::Csv),
+        ("folded", Command::Folded),
+        ("json", Command::Json),
+        ("speedscope", Command::Speedscope),
         ("dot", Command::Dot),
         ("proto", Command::Proto),
         ("raw", Command::Raw),

@@ -54,6 +54,15 @@ pub(crate) const FLAGS: &[Flag] = {
     &[
         flag("callgrind", Bool, Format, "Graph for KCachegrind"),
         flag("comments", Bool, Format, "Comments of the profile"),
+        flag(
+            "csv",
+            Bool,
+            Format,
+            "Nodes of -top as comma-separated values",
+        ),
+        flag("folded", Bool, Format, "Stacks as lines"),
+        flag("json", Bool, Format, "Nodes of -top as JSON"),
+        flag("speedscope", Bool, Format, "Stacks for speedscope.app"),
         flag("dot", Bool, Format, "Graph for Graphviz"),
         flag("gif", Bool, Format, "Graph drawn by Graphviz"),
         flag("pdf", Bool, Format, "Graph drawn by Graphviz"),

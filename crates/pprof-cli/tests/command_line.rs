@@ -128,3 +128,39 @@ fn a_base_of_itself_leaves_nothing() {
         "{out}"
     );
 }
+
+/// What Python reads of a JSON text, as a check from outside.
+fn read_by_python(json: &str, question: &str) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let program = format!("import json,sys; d=json.load(sys.stdin); print({question})");
+    let mut python = Command::new("python3")
+        .args(["-c", &program])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 is there");
+    let mut stdin = python.stdin.take().expect("a pipe");
+    stdin.write_all(json.as_bytes()).expect("python reads");
+    drop(stdin);
+    let out = python.wait_with_output().expect("python ends");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+#[test]
+fn exports_agree_with_top() {
+    let (_, folded, _) = check("data/list", "-folded busy.pb.gz");
+    let value = |line: &str| line.rsplit(' ').next().and_then(|v| v.parse::<i64>().ok());
+    let total: i64 = folded.lines().filter_map(value).sum();
+    let (_, json, _) = check("data/list", "-json busy.pb.gz");
+    assert_eq!(read_by_python(&json, "d['total']"), total.to_string());
+    let (_, speedscope, _) = check("data/list", "-speedscope busy.pb.gz");
+    let sum = "sum(d['profiles'][0]['weights'])";
+    assert_eq!(read_by_python(&speedscope, sum), total.to_string());
+    let (_, csv, _) = check("data/list", "-csv -cum busy.pb.gz");
+    assert!(csv.starts_with("name,flat (nanoseconds),cum (nanoseconds)\r\n"));
+    let (_, top, _) = check("data/list", "-top busy.pb.gz");
+    let rows = read_by_python(&json, "len(d['nodes'])");
+    let head = top.lines().take_while(|l| !l.contains("flat%")).count() + 1;
+    assert_eq!((top.lines().count() - head).to_string(), rows);
+}

@@ -128,6 +128,10 @@ fn commands() -> Vec<Command> {
         Command::Callgrind,
         Command::Proto,
         Command::TopProto,
+        Command::Folded,
+        Command::Json,
+        Command::Csv,
+        Command::Speedscope,
     ]
 }
 
@@ -179,6 +183,19 @@ proptest! {
         let both: Vec<i64> = sums(&one).iter().zip(sums(&two)).map(|(a, b)| a.wrapping_add(b)).collect();
         prop_assert_eq!(sums(&merged), both);
         prop_assert!(merged.samples().all(|s| s.values.iter().any(|v| *v != 0)));
+    }
+
+    #[test]
+    fn folded_stacks_keep_every_value(
+        profile in profile_of(any::<[i32; 2]>().prop_map(|v| v.map(i64::from))),
+    ) {
+        let mut notes = Vec::new();
+        let folded = run(profile.clone(), &Command::Folded, &Options::default(), &NoSources, &mut notes);
+        let folded = String::from_utf8(folded.expect("no filters")).expect("text");
+        let values = folded.lines().map(|l| l.rsplit(' ').next().expect("a value").parse::<i64>());
+        let stacked = profile.samples().filter(|s| !s.locations.is_empty());
+        let wanted: i64 = stacked.map(|s| s.values[1]).sum();
+        prop_assert_eq!(values.map(|v| v.expect("a number")).sum::<i64>(), wanted);
     }
 
     #[test]

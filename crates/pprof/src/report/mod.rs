@@ -14,6 +14,7 @@ mod combine;
 mod comments;
 mod dot;
 mod error;
+mod export;
 mod filter;
 mod gofmt;
 mod graph;
@@ -72,6 +73,14 @@ pub enum Command {
     Proto,
     /// The nodes of `Top` as a profile, not compressed.
     TopProto,
+    /// Stacks as lines, for flame graphs of other programs.
+    Folded,
+    /// The nodes of `Top` as JSON.
+    Json,
+    /// The nodes of `Top` as comma-separated values.
+    Csv,
+    /// Stacks for speedscope.app.
+    Speedscope,
 }
 
 /// Prints `command`, with source files from `sources`; what else a person should
@@ -110,7 +119,11 @@ fn overrides(command: &Command, options: &Options) -> Options {
             trim = false;
             options.granularity = Some(Granularity::Lines);
         }
-        Command::Top | Command::TopProto if options.node_count == -1 => options.node_count = 0,
+        Command::Top | Command::TopProto | Command::Json | Command::Csv
+            if options.node_count == -1 =>
+        {
+            options.node_count = 0;
+        }
         _ if options.node_count == -1 => options.node_count = 80,
         _ => {}
     }
@@ -206,6 +219,10 @@ impl<'o> Report<'o> {
             Command::Traces => self.traces(&profile),
             Command::Tags => self.tags(&profile),
             Command::Raw => raw(&profile, &self.options.zone),
+            Command::Folded => self.folded(&profile),
+            Command::Json => self.json(&profile),
+            Command::Csv => self.csv(&profile),
+            Command::Speedscope => self.speedscope(&profile),
             Command::Comments => comments::comments(&profile),
             Command::Dot => self.dot(&profile),
             Command::Callgrind => self.callgrind(&profile),
