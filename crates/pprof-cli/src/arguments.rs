@@ -169,6 +169,7 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
         ("callgrind", Command::Callgrind),
         ("comments", Command::Comments),
         ("csv", Command::Csv),
+        ("flame", Command::Flame),
         ("folded", Command::Folded),
         ("json", Command::Json),
         ("speedscope", Command::Speedscope),

@@ -60,6 +60,7 @@ pub(crate) const FLAGS: &[Flag] = {
             Format,
             "Nodes of -top as comma-separated values",
         ),
+        flag("flame", Bool, Format, "Flame graph as one HTML file"),
         flag("folded", Bool, Format, "Stacks as lines"),
         flag("json", Bool, Format, "Nodes of -top as JSON"),
         flag("speedscope", Bool, Format, "Stacks for speedscope.app"),

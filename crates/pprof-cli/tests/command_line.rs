@@ -164,3 +164,33 @@ fn exports_agree_with_top() {
     let head = top.lines().take_while(|l| !l.contains("flat%")).count() + 1;
     assert_eq!((top.lines().count() - head).to_string(), rows);
 }
+
+/// The data inside of a flame graph's page.
+fn flame_data(page: &str) -> &str {
+    let (_, after) = page.split_once("const data = ").expect("the data");
+    let (data, _) = after.split_once(";\n").expect("its end");
+    data
+}
+
+#[test]
+fn a_flame_graph_stands_alone() {
+    let (code, page, _) = check("data/list", "-flame busy.pb.gz");
+    assert_eq!(code, 0);
+    for outside in ["http:", "https:", "src=", "href=", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let data = flame_data(&page);
+    let root = read_by_python(data, "d['nodes'][0][2] == d['total']");
+    let parents = read_by_python(data, "all(n[1] <= i for i, n in enumerate(d['nodes']))");
+    assert_eq!((root.as_str(), parents.as_str()), ("True", "True"));
+    assert!(data.contains("\"difference\":false"));
+}
+
+#[test]
+fn a_flame_graph_of_a_difference_has_both_signs() {
+    let line =
+        "-flame -sample_index=samples -diff_base=golden/driver/in.cpu.pb.gz data/list/busy.pb.gz";
+    let (code, page, errors) = check(".", line);
+    assert_eq!(code, 0, "{errors}");
+    assert!(flame_data(&page).contains("\"difference\":true"));
+}

@@ -132,6 +132,7 @@ fn commands() -> Vec<Command> {
         Command::Json,
         Command::Csv,
         Command::Speedscope,
+        Command::Flame,
     ]
 }
 

@@ -81,6 +81,8 @@ pub enum Command {
     Csv,
     /// Stacks for speedscope.app.
     Speedscope,
+    /// A flame graph as one HTML file.
+    Flame,
 }
 
 /// Prints `command`, with source files from `sources`; what else a person should
@@ -223,6 +225,7 @@ impl<'o> Report<'o> {
             Command::Json => self.json(&profile),
             Command::Csv => self.csv(&profile),
             Command::Speedscope => self.speedscope(&profile),
+            Command::Flame => self.flame(&profile),
             Command::Comments => comments::comments(&profile),
             Command::Dot => self.dot(&profile),
             Command::Callgrind => self.callgrind(&profile),

@@ -1,9 +1,11 @@
-//! Reports for other programs: folded stacks, JSON, CSV, speedscope.
+//! Reports for other programs: folded stacks, JSON, CSV, speedscope, and a flame
+//! graph as one HTML file.
 //!
 //! google/pprof has none of them. Filters, granularity and sample types work as
 //! for its own reports.
 
 mod csv;
+mod flame;
 mod folded;
 mod json;
 mod speedscope;
