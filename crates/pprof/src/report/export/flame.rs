@@ -15,9 +15,9 @@ use crate::report::Report;
 const PAGE: &str = include_str!("flame.html");
 const PLACE: &str = "/*DATA*/null";
 
-/// A box narrower than this part of the whole is left out: half a pixel of the
-/// widest screens.
-const NARROWEST: f64 = 1.0 / 16_384.0;
+/// A box narrower than this part of the whole is left out: half a pixel of a wide
+/// screen.
+const NARROWEST: f64 = 1.0 / 4096.0;
 
 /// A frame below another.
 struct Node {
@@ -77,23 +77,28 @@ impl Report<'_> {
         let total = self.scaled(self.total).max(1);
         let _ = write!(
             out,
-            ",\"total\":{total},\"difference\":{difference},\"frames\":["
+            ",\"total\":{total},\"difference\":{difference},\"nodes\":["
         );
-        for (i, name) in names.iter().enumerate() {
-            out.push_str(if i == 0 { "" } else { "," });
-            quote(name, &mut out);
-        }
-        out.push_str("],\"nodes\":[");
         let whole = nodes.first().map_or(0, |n| n.width) as f64;
-        // New places of the nodes that stay; a child is never wider than its parent.
+        // New places of the nodes that stay, and of the names they use. A child is
+        // never wider than its parent.
         let mut places = vec![0usize; nodes.len()];
+        let mut used: Vec<usize> = Vec::new();
+        let mut name_places = vec![None; names.len()];
         let mut kept = 0;
         for (i, node) in nodes.iter().enumerate() {
             if i > 0 && (node.width as f64) < whole * NARROWEST {
                 continue;
             }
             let parent = places.get(node.parent).copied().unwrap_or(0);
-            let frame = node.frame.map_or(0, |f| f as usize + 1);
+            let name = node.frame.map_or(0, |f| f as usize + 1);
+            let Some(place) = name_places.get_mut(name) else {
+                continue;
+            };
+            let frame = *place.get_or_insert_with(|| {
+                used.push(name);
+                used.len() - 1
+            });
             let comma = if kept == 0 { "" } else { "," };
             let _ = write!(
                 out,
@@ -104,6 +109,11 @@ impl Report<'_> {
                 *place = kept;
             }
             kept += 1;
+        }
+        out.push_str("],\"frames\":[");
+        for (i, &name) in used.iter().enumerate() {
+            out.push_str(if i == 0 { "" } else { "," });
+            quote(names.get(name).map_or("", String::as_str), &mut out);
         }
         out.push_str("]}");
         // Nothing in a name may end the script.
