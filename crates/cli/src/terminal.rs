@@ -7,8 +7,13 @@ use shakedown_report::{Style, harmless};
 /// Prints a report or a page. A reader that went away has seen enough: that is no error, and the
 /// exit code stays what the command came to.
 pub(crate) fn show(text: &str) -> io::Result<()> {
+    show_bytes(text.as_bytes())
+}
+
+/// The same for what is not text, such as a profile.
+pub(crate) fn show_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         shown => shown,
     }

@@ -26,8 +26,8 @@ use crate::{
 type Decoded<T = ()> = Result<T, DecodeError>;
 
 impl Profile {
-    /// Reads profile.proto, plain or (feature `gunzip`) gzip, within the
-    /// default [`Limits`].
+    /// Reads profile.proto or a legacy format, plain or (feature `gunzip`) gzip,
+    /// within the default [`Limits`].
     ///
     /// # Errors
     /// [`DecodeError`] tells what came instead, as far as that can be guessed.
@@ -45,15 +45,25 @@ impl Profile {
         if plain.is_empty() {
             return Err(DecodeError::Empty);
         }
-        decode_plain(&plain, limits).map_err(|error| match error {
-            DecodeError::TooLarge { .. } | DecodeError::Concatenated => error,
-            // What is text or another known format is not a damaged profile.
-            _ => match Came::guess(&plain) {
-                Came::Binary => error,
-                came => DecodeError::Unexpected {
-                    wanted: "a pprof profile",
-                    came,
-                },
+        let error = match decode_plain(&plain, limits) {
+            Ok(profile) => return Ok(profile),
+            Err(error) => error,
+        };
+        if matches!(
+            error,
+            DecodeError::TooLarge { .. } | DecodeError::Concatenated
+        ) {
+            return Err(error);
+        }
+        if let Some(legacy) = crate::legacy::decode(&plain, limits.budget()) {
+            return legacy;
+        }
+        // What is text or another known format is not a damaged profile.
+        Err(match Came::guess(&plain) {
+            Came::Binary => error,
+            came => DecodeError::Unexpected {
+                wanted: "a pprof profile",
+                came,
             },
         })
     }
@@ -86,6 +96,10 @@ fn decode_plain(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
     decoder.functions_and_mappings(whole)?;
     decoder.locations(whole)?;
     decoder.samples(whole)?;
+    let numbers = &mut decoder.profile.numbers;
+    numbers.mappings.finish();
+    numbers.functions.finish();
+    numbers.locations.finish();
     Ok(decoder.profile)
 }
 
@@ -201,6 +215,7 @@ impl Decoder {
         }
         self.functions
             .insert(id, self.profile.functions.len(), &message)?;
+        self.profile.numbers.functions.push(id);
         self.profile.functions.push(function);
         Ok(())
     }
@@ -226,6 +241,7 @@ impl Decoder {
         }
         self.mappings
             .insert(id, self.profile.mappings.len(), &message)?;
+        self.profile.numbers.mappings.push(id);
         self.profile.mappings.push(mapping);
         Ok(())
     }
@@ -270,6 +286,7 @@ impl Decoder {
         location.lines.end = row(self.profile.lines.len());
         self.locations
             .insert(id, self.profile.locations.len(), &message)?;
+        self.profile.numbers.locations.push(id);
         self.profile.locations.push(location);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! [`Profile`] → profile.proto.
 
+use crate::ids::Numbers;
 use crate::wire::Writer;
 use crate::{Label, LabelValue, Line, LocationId, Profile, StringId, ValueType};
 
@@ -31,7 +32,9 @@ impl Profile {
         }
         out.signed(12, self.period);
         out.packed(13, self.comments.iter().map(|&c| text_id(c)), &mut row);
-        out.number(14, text_id(self.default_sample_type));
+        // Written even where it is 0, as google/pprof does.
+        out.varint(14 << 3);
+        out.varint(text_id(self.default_sample_type));
         out.number(15, text_id(self.doc_url));
         out.into_bytes()
     }
@@ -39,7 +42,14 @@ impl Profile {
     fn encode_samples(&self, out: &mut Writer, row: &mut Writer, inner: &mut Writer) {
         for sample in self.samples() {
             row.clear();
-            row.packed(1, sample.locations.iter().map(|&l| location_id(l)), inner);
+            row.packed(
+                1,
+                sample
+                    .locations
+                    .iter()
+                    .map(|l| self.numbers.locations.of(l.index())),
+                inner,
+            );
             row.packed(2, sample.values.iter().map(|v| v.cast_unsigned()), inner);
             for label in sample.labels {
                 write_label(label, inner);
@@ -50,9 +60,9 @@ impl Profile {
     }
 
     fn encode_mappings(&self, out: &mut Writer, row: &mut Writer) {
-        for (id, mapping) in (1..).zip(&self.mappings) {
+        for (i, mapping) in self.mappings.iter().enumerate() {
             row.clear();
-            row.number(1, id);
+            row.number(1, self.numbers.mappings.of(i));
             row.number(2, mapping.start);
             row.number(3, mapping.limit);
             row.number(4, mapping.offset);
@@ -70,11 +80,14 @@ impl Profile {
         for (index, location) in self.locations.iter().enumerate() {
             let id = LocationId::at(index);
             row.clear();
-            row.number(1, location_id(id));
-            row.number(2, location.mapping.map_or(0, |m| m.index() as u64 + 1));
+            row.number(1, self.numbers.locations.of(index));
+            let mapping = location
+                .mapping
+                .map(|m| self.numbers.mappings.of(m.index()));
+            row.number(2, mapping.unwrap_or(0));
             row.number(3, location.address);
             for line in self.lines(id) {
-                write_line(line, inner);
+                write_line(line, &self.numbers.functions, inner);
                 row.message(4, inner);
             }
             row.number(5, u64::from(location.is_folded));
@@ -83,9 +96,9 @@ impl Profile {
     }
 
     fn encode_functions(&self, out: &mut Writer, row: &mut Writer) {
-        for (id, function) in (1..).zip(&self.functions) {
+        for (i, function) in self.functions.iter().enumerate() {
             row.clear();
-            row.number(1, id);
+            row.number(1, self.numbers.functions.of(i));
             row.number(2, text_id(function.name));
             row.number(3, text_id(function.system_name));
             row.number(4, text_id(function.file));
@@ -114,17 +127,13 @@ fn write_label(label: &Label, row: &mut Writer) {
     }
 }
 
-fn write_line(line: &Line, row: &mut Writer) {
+fn write_line(line: &Line, functions: &Numbers, row: &mut Writer) {
     row.clear();
-    row.number(1, line.function.index() as u64 + 1);
+    row.number(1, functions.of(line.function.index()));
     row.signed(2, line.line);
     row.signed(3, line.column);
 }
 
 fn text_id(id: StringId) -> u64 {
     id.index() as u64
-}
-
-fn location_id(id: LocationId) -> u64 {
-    id.index() as u64 + 1
 }

@@ -47,3 +47,46 @@ impl Ids {
         }
     }
 }
+
+/// The ids that a file gave to the rows of a table; later rows go on after the
+/// largest. Files numbered from 1 without gaps, and built tables, take no room.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Numbers {
+    /// Rows at the front that are numbered from 1.
+    plain: usize,
+    /// The ids of the rows after those.
+    rest: Vec<u64>,
+    largest: u64,
+}
+
+impl Numbers {
+    pub(crate) fn push(&mut self, id: u64) {
+        if self.rest.is_empty() && id == self.plain as u64 + 1 {
+            self.plain += 1;
+        } else {
+            self.rest.push(id);
+        }
+        self.largest = self.largest.max(id);
+    }
+
+    /// Forgets what says nothing, so that equal tables are equal.
+    pub(crate) fn finish(&mut self) {
+        if self.rest.is_empty() {
+            *self = Numbers::default();
+        }
+    }
+
+    /// The id of the row at `index`.
+    pub(crate) fn of(&self, index: usize) -> u64 {
+        if index < self.plain {
+            return index as u64 + 1;
+        }
+        let after = index - self.plain;
+        match self.rest.get(after) {
+            Some(&id) => id,
+            None => self
+                .largest
+                .wrapping_add((after - self.rest.len()) as u64 + 1),
+        }
+    }
+}

@@ -1,15 +1,15 @@
 //! Reader and writer of pprof profiles, and reader of Go's goroutine dumps.
 //!
-//! - [`Profile`]: profile.proto, decoded from plain bytes (gzip with the
-//!   feature `gunzip`) and encoded again.
+//! - [`Profile`]: profile.proto and the legacy formats, decoded from plain bytes
+//!   (gzip with the feature `gunzip`), merged, scaled and encoded again.
 //! - [`top`]: flat and cumulative values by function or by line, as
 //!   `go tool pprof -top` counts and sorts them.
 //! - [`goroutine`]: the text profiles `/debug/pprof/goroutine?debug=1` and
 //!   `?debug=2`, SIGQUIT and panic dumps.
 //!
 //! This crate does no I/O, reads no clock and never panics on what it reads;
-//! memory is bounded by [`Limits`]. It does not symbolize, filter or merge, and
-//! does not read the legacy formats (it names them: [`Came`]).
+//! memory is bounded by [`Limits`]. It does not symbolize. With the feature
+//! `report` it prints what `go tool pprof` prints.
 //!
 //! ```
 //! use shakedown_pprof::{Granularity, Line, Profile, top};
@@ -29,6 +29,7 @@
 //! ```
 
 mod came;
+mod canonical;
 mod decode;
 mod encode;
 mod error;
@@ -36,9 +37,17 @@ pub mod goroutine;
 #[cfg(feature = "gunzip")]
 mod gunzip;
 mod ids;
+mod legacy;
 mod limits;
+mod merge;
+mod paths;
+#[cfg(feature = "report")]
+mod pattern;
 mod profile;
+#[cfg(feature = "report")]
+pub mod report;
 mod sample_type;
+mod scale;
 mod short_name;
 mod strings;
 mod top;
@@ -47,6 +56,9 @@ mod wire;
 pub use came::Came;
 pub use error::DecodeError;
 pub use limits::Limits;
+pub use merge::MergeError;
+#[cfg(feature = "report")]
+pub use pattern::{Pattern, PatternError};
 pub use profile::{
     Function, FunctionId, Label, LabelValue, Line, Location, LocationId, Mapping, MappingId,
     Profile, Sample, StringId, ValueType,

@@ -44,7 +44,7 @@ impl Limits {
 }
 
 /// What is left of [`Limits::decoded_bytes`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Budget {
     left: usize,
     limit: usize,

@@ -1,14 +1,15 @@
 //! The profile as tables, as profile.proto has them.
 //!
 //! Rows refer to each other by dense ids: a [`LocationId`] is the place in
-//! [`Profile::locations`]. The ids of the file are not kept; [`Profile::encode`]
-//! numbers rows from 1. Samples are columns, not objects: a stack of n frames
-//! costs 4n bytes.
+//! [`Profile::locations`]. The ids of a file are kept beside the tables, for
+//! [`Profile::encode`]; built rows are numbered from 1. Samples are columns, not
+//! objects: a stack of n frames costs 4n bytes.
 //!
 //! Source: google/pprof, proto/profile.proto.
 
 use std::ops::Range;
 
+use crate::ids::Numbers;
 use crate::strings::Strings;
 
 // One definition for four id types that differ in nothing but what they count.
@@ -118,7 +119,7 @@ pub struct Mapping {
 }
 
 /// A label of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Label {
     /// The label's name.
     pub key: StringId,
@@ -127,7 +128,7 @@ pub struct Label {
 }
 
 /// The value of a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LabelValue {
     /// A text. The format cannot tell an empty one from the number 0 and it
     /// comes back as that.
@@ -183,6 +184,15 @@ pub struct Profile {
     pub(crate) locations: Vec<Location>,
     pub(crate) lines: Vec<Line>,
     pub(crate) samples: Samples,
+    pub(crate) numbers: TableNumbers,
+}
+
+/// The ids of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct TableNumbers {
+    pub(crate) mappings: Numbers,
+    pub(crate) functions: Numbers,
+    pub(crate) locations: Numbers,
 }
 
 /// Samples as columns.
@@ -271,6 +281,18 @@ impl Profile {
     pub fn push_mapping(&mut self, mapping: Mapping) -> MappingId {
         self.mappings.push(mapping);
         MappingId::at(self.mappings.len() - 1)
+    }
+
+    /// The mapping of the main program: the first.
+    pub fn main_mapping_mut(&mut self) -> Option<&mut Mapping> {
+        self.mappings.first_mut()
+    }
+
+    /// Gives every location the mapping `mapping`.
+    pub fn map_all_locations(&mut self, mapping: MappingId) {
+        for location in &mut self.locations {
+            location.mapping = Some(mapping);
+        }
     }
 
     /// Adds a function; every call makes a new one.

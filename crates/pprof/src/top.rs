@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use crate::paths::clean;
 use crate::{FunctionId, LabelValue, Line, LocationId, Profile, Sample, short_name};
 
 /// What one row of [`Top`] stands for.
@@ -198,30 +199,6 @@ impl<'p> Key<'p> {
             ("", _) => place,
             (function, _) => format!("{function} {place}"),
         }
-    }
-}
-
-/// A path as Go's `filepath.Clean` leaves it.
-fn clean(path: &str) -> Cow<'_, str> {
-    let rooted = path.starts_with('/');
-    let plain = |part: &str| !matches!(part, "" | "." | "..");
-    let tail = path.strip_prefix('/').unwrap_or(path);
-    if path.is_empty() || tail.split('/').all(plain) {
-        return Cow::Borrowed(path);
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in tail.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|&p| p != "..") => _ = parts.pop(),
-            ".." if rooted => {}
-            _ => parts.push(part),
-        }
-    }
-    match (rooted, parts.join("/")) {
-        (true, joined) => Cow::Owned(format!("/{joined}")),
-        (false, joined) if joined.is_empty() => Cow::Borrowed("."),
-        (false, joined) => Cow::Owned(joined),
     }
 }
 

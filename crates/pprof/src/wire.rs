@@ -203,17 +203,22 @@ impl Writer {
         self.bytes(field, &message.bytes);
     }
 
-    /// Writes numbers packed, or nothing where there are none.
+    /// Writes numbers packed, but up to two one by one, as google/pprof does.
     pub(crate) fn packed(
         &mut self,
         field: u64,
-        numbers: impl Iterator<Item = u64>,
+        numbers: impl ExactSizeIterator<Item = u64>,
         scratch: &mut Writer,
     ) {
+        if numbers.len() <= 2 {
+            for number in numbers {
+                self.varint(field << 3);
+                self.varint(number);
+            }
+            return;
+        }
         scratch.clear();
         numbers.for_each(|n| scratch.varint(n));
-        if !scratch.bytes.is_empty() {
-            self.message(field, scratch);
-        }
+        self.message(field, scratch);
     }
 }

@@ -136,8 +136,12 @@ fn what_came_instead_is_named() {
         "this is not a pprof profile but an HTML page (Sign in)"
     );
     assert_eq!(
-        said(b"goroutine profile: total 9\n"),
-        "this is not a pprof profile but a legacy profile (goroutine or thread counts, debug=1)"
+        said(b"goroutine 1 [running]:\nmain.main()\n"),
+        "this is not a pprof profile but a goroutine dump (debug=2)"
+    );
+    assert_eq!(
+        said(b"goroutine profile: total 9\nnine"),
+        "malformed profile at byte 0: a count and a stack were expected"
     );
     let dump = Dump::decode(b"goroutine profile: total 9\n").expect_err("no dump");
     assert_eq!(

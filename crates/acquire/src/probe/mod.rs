@@ -15,6 +15,7 @@
 mod calls;
 mod connect;
 mod connections;
+mod get;
 mod greeting;
 mod grpc;
 mod h1;
@@ -32,6 +33,7 @@ mod settings;
 mod traceparent;
 
 pub use calls::Caller;
+pub use get::get;
 pub use identify::identify;
 pub use pprof::{profile, snapshot};
 pub use ready::ask_ready;

@@ -8,9 +8,9 @@ use shakedown_acquire::otlp::{Limits, Receiver};
 use shakedown_evidence::ReceiverEvent;
 use tokio::net::TcpStream;
 
-use crate::{Bench, PATIENCE};
 use crate::client::{TRACES, framed, grpc, gzip, post};
 use crate::messages::{Any, KeyValue, Span, one_span, request, span};
+use crate::{Bench, PATIENCE};
 
 const PROTOBUF: &str = "content-type: application/x-protobuf\r\n";
 
@@ -199,9 +199,8 @@ async fn a_further_port_listens_to_our_own_processes_only() {
     // Begins TLS, and waits until the receiver closes the connection.
     let begin_tls = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; printf '\\x16' >&3; cat <&3");
     // Nobody's child once the shell that began it is gone.
-    let orphan = format!(
-        "(while kill -0 $$; do sleep 0.01; done; {begin_tls}; echo closed) 2>/dev/null &"
-    );
+    let orphan =
+        format!("(while kill -0 $$; do sleep 0.01; done; {begin_tls}; echo closed) 2>/dev/null &");
     let bash = async |script: &str| {
         let output = tokio::process::Command::new("bash")
             .args(["-c", script])

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod explain;
 mod output;
+pub(crate) mod pprof;
 mod replay;
 mod run_dir;
 mod settings;
@@ -34,6 +35,9 @@ enum Command {
     Demo(demo::Args),
     /// Report again from the bundle of an earlier run.
     Replay(replay::Args),
+    /// Everything `go tool pprof` prints, with its flags: shakedown pprof -top cpu.pb.gz
+    #[command(disable_help_flag = true)]
+    Pprof(pprof::Args),
     /// Why a rule exists, how it is proven, how to fix what it finds.
     Explain(explain::Args),
 }
@@ -47,6 +51,7 @@ pub(crate) fn run(commands: Commands, matches: &ArgMatches) -> Ended {
         }
         Command::Demo(args) => demo::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Pprof(args) => pprof::run(&args),
         Command::Explain(args) => explain::run(&args),
     }
 }

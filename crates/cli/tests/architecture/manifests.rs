@@ -8,6 +8,7 @@ use crate::{assert_none, crates, read};
 const ARROWS: &[(&str, &[&str])] = &[
     ("findings", &[]),
     ("pprof", &[]),
+    ("pprof-cli", &["pprof"]),
     ("symbols", &[]),
     ("evidence", &["pprof", "symbols"]),
     ("experiment", &["evidence"]),
@@ -23,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "findings",
             "pprof",
+            "pprof-cli",
             "symbols",
             "evidence",
             "experiment",
@@ -40,19 +42,21 @@ const TESTKIT: &str = "testkit";
 
 /// Crates without I/O, clock and environment, and the foreign crates that they may use: none of
 /// these has a socket, a process or a clock in the features that are switched on.
-pub(crate) const PURE: [&str; 7] = [
+pub(crate) const PURE: [&str; 8] = [
     "findings",
     "pprof",
+    "pprof-cli",
     "symbols",
     "evidence",
     "experiment",
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 7] = [
+const FOREIGN_OF_PURE: [&str; 8] = [
     "flate2",
     "memchr",
     "object",
+    "regex",
     "serde",
     "serde_json",
     "thiserror",

@@ -1,0 +1,75 @@
+//! `go tool pprof`'s command line, over a world that its caller gives.
+//!
+//! [`main`] takes arguments and a [`World`] and answers an exit code; the whole
+//! pipeline stands in `run`. Reports themselves are made by `shakedown-pprof`.
+//! The interactive shell, the web page and disassembly are not here.
+
+mod arguments;
+mod flags;
+mod output;
+mod sources;
+mod url;
+mod usage;
+mod world;
+
+pub use shakedown_pprof::report::Zone;
+pub use world::World;
+
+use arguments::Arguments;
+use shakedown_pprof::report;
+
+/// The exit code of a failure, as `go tool pprof` has it.
+const FAILED: i32 = 2;
+
+/// Runs the command; `args` do not hold the program's name.
+pub fn main(args: &[String], world: &mut dyn World) -> i32 {
+    match run(args, world) {
+        Ok(()) => 0,
+        Err(Stop::Help) => {
+            world.stderr(&usage::usage());
+            0
+        }
+        Err(Stop::Usage(why)) => {
+            world.stderr(&format!("{why}\n{}", usage::usage()));
+            FAILED
+        }
+        Err(Stop::Failed(why)) => {
+            world.stderr(&format!("{why}\n"));
+            FAILED
+        }
+    }
+}
+
+/// Why the command ends early.
+enum Stop {
+    /// Help was asked for.
+    Help,
+    /// The flags are wrong.
+    Usage(String),
+    /// It could not be done.
+    Failed(String),
+}
+
+impl Stop {
+    fn failed(why: impl std::fmt::Display) -> Self {
+        Stop::Failed(why.to_string())
+    }
+}
+
+fn run(args: &[String], world: &mut dyn World) -> Result<(), Stop> {
+    let parsed = flags::parse(args)?;
+    let arguments = Arguments::from_flags(parsed, world)?;
+    let profile = sources::fetch(&arguments, world)?;
+    let mut options = arguments.options.clone();
+    options.zone = world.zone(profile.time_nanos.div_euclid(1_000_000_000));
+    let mut notes = Vec::new();
+    let report = {
+        let files = output::Files::of(world);
+        report::run(profile, &arguments.command, &options, &files, &mut notes)
+    };
+    for note in notes {
+        world.stderr(&format!("{note}\n"));
+    }
+    let report = report.map_err(Stop::failed)?;
+    output::write(&arguments, report, world)
+}

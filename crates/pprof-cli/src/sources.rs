@@ -1,0 +1,102 @@
+//! From sources to one profile: fetched, merged, the base taken off.
+//!
+//! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
+
+use shakedown_pprof::report::{combine, subtract};
+use shakedown_pprof::{Limits, Mapping, Profile, StringId};
+
+use crate::arguments::Arguments;
+use crate::{Stop, World, url};
+
+pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Profile, Stop> {
+    let mut profile = fetch_all(&arguments.sources, "source", arguments, world)?;
+    if let Some(base) = &arguments.base {
+        let sources = std::slice::from_ref(&base.source);
+        let base_profile = fetch_all(sources, "base", arguments, world)?;
+        profile = subtract(profile, base_profile, base.how).map_err(Stop::failed)?;
+    }
+    if arguments.all_frames {
+        profile.drop_frames = profile.intern("");
+        profile.keep_frames = profile.intern("");
+    }
+    profile.remove_uninteresting();
+    if !arguments.comment.is_empty() {
+        let comment = profile.intern(&arguments.comment);
+        profile.comments.push(comment);
+    }
+    Ok(profile)
+}
+
+/// Fetches and merges; one failure of several is a warning.
+fn fetch_all(
+    sources: &[String],
+    what: &str,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Result<Profile, Stop> {
+    let mut profiles = Vec::new();
+    for source in sources {
+        match fetch_one(source, arguments, world) {
+            Ok(profile) => profiles.push(profile),
+            Err(why) => world.stderr(&format!("{source}: {why}\n")),
+        }
+    }
+    if profiles.is_empty() {
+        return Err(Stop::Failed(format!("failed to fetch any {what} profiles")));
+    }
+    if profiles.len() < sources.len() {
+        let (got, wanted) = (profiles.len(), sources.len());
+        world.stderr(&format!("Fetched {got} {what} profiles out of {wanted}\n"));
+    }
+    combine(profiles)
+        .map_err(|why| Stop::Failed(format!("problem fetching {what} profiles: {why}")))
+}
+
+fn fetch_one(
+    source: &str,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Result<Profile, String> {
+    let remote = match world.exists(source) {
+        true => None,
+        false => url::adjust(source, arguments.seconds, arguments.timeout),
+    };
+    let bytes = match &remote {
+        None => world
+            .read(source)
+            .map_err(|error| format!("cannot read it: {error}"))?,
+        Some((url, wait)) => {
+            world.stderr(&format!("Fetching profile over HTTP from {url}\n"));
+            if let Some(seconds) = arguments.seconds {
+                world.stderr(&format!("Please wait... ({seconds}s)\n"));
+            }
+            world.fetch(url, *wait)?
+        }
+    };
+    // A person named this file: nothing but memory limits it.
+    let limits = Limits {
+        inflated_bytes: usize::MAX >> 1,
+        decoded_bytes: usize::MAX >> 1,
+    };
+    let profile = Profile::decode_within(&bytes, &limits);
+    let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
+    name_main_program(&mut profile, arguments);
+    Ok(profile)
+}
+
+/// Gives a profile without mappings one, and the main program the name and build
+/// id from the command line.
+fn name_main_program(profile: &mut Profile, arguments: &Arguments) {
+    if profile.mappings().is_empty() {
+        let mapping = profile.push_mapping(Mapping::default());
+        profile.map_all_locations(mapping);
+    }
+    let file = arguments.program.as_ref().map(|p| profile.intern(p));
+    let build_id = profile.intern(&arguments.build_id);
+    if let Some(main) = profile.main_mapping_mut() {
+        main.file = file.unwrap_or(main.file);
+        if main.build_id == StringId::default() {
+            main.build_id = build_id;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the command asks of the world outside.
+
+use std::io;
+use std::time::Duration;
+
+use shakedown_pprof::report::Zone;
+
+/// Files, network, environment and streams.
+pub trait World {
+    /// The content of a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read(&mut self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// True if `path` is there.
+    fn exists(&mut self, path: &str) -> bool;
+
+    /// Creates or replaces a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// What a GET of `url` answers within `timeout`.
+    ///
+    /// # Errors
+    /// One line for a person.
+    fn fetch(&mut self, url: &str, timeout: Duration) -> Result<Vec<u8>, String>;
+
+    /// What `program` writes when it is given `input`.
+    ///
+    /// # Errors
+    /// One line for a person.
+    fn pipe(&mut self, program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// The directory that relative paths begin at.
+    fn working_directory(&self) -> String;
+
+    /// A variable of the environment.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// The local time zone at a moment, in seconds since 1970.
+    fn zone(&self, at: i64) -> Zone;
+
+    /// Writes to standard output.
+    ///
+    /// # Errors
+    /// As the system says: a closed pipe.
+    fn stdout(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes to standard error.
+    fn stderr(&mut self, text: &str);
+}

@@ -1,0 +1,196 @@
+//! The command as people type it: sources, output, mistakes.
+
+mod support;
+
+use std::path::Path;
+
+use support::Desk;
+
+fn desk(folder: &str) -> Desk {
+    Desk {
+        folder: Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../pprof/tests")
+            .join(folder),
+        ..Desk::default()
+    }
+}
+
+/// Runs and gives exit code, output and messages.
+fn check(folder: &str, line: &str) -> (i32, String, String) {
+    let mut desk = desk(folder);
+    let args: Vec<&str> = line.split_whitespace().collect();
+    let code = desk.run(&args);
+    let out = String::from_utf8_lossy(&desk.out).into_owned();
+    (code, out, desk.errors)
+}
+
+#[test]
+fn source_lines_are_the_originals() {
+    let line = r"-symbolize=none -list=main\.|Sum256 -source_path=src busy.pb.gz";
+    let (code, out, errors) = check("data/list", line);
+    let wanted = desk("data/list").folder.join("busy.list.txt");
+    let wanted = std::fs::read_to_string(wanted).expect("the frozen listing");
+    assert_eq!((code, out), (0, wanted), "{errors}");
+}
+
+#[test]
+fn mistakes_end_with_code_2_and_a_reason() {
+    let cases = [
+        ("-top", "no profile source specified"),
+        (
+            "-top -tree busy.pb.gz",
+            "must set at most one output format",
+        ),
+        ("busy.pb.gz", "no output format specified"),
+        ("-top nothing.pb.gz", "failed to fetch any source profiles"),
+        (
+            "-top -sample_index=heap busy.pb.gz",
+            "must be one of: [samples cpu]",
+        ),
+        (
+            "-top -sample_index=7 busy.pb.gz",
+            "outside the range [0..1]",
+        ),
+        (
+            "-top -focus=( busy.pb.gz",
+            "parsing focus regexp: error parsing regexp: missing closing )",
+        ),
+        ("-top -divide_by=0 busy.pb.gz", "zero divisor specified"),
+        ("-top -cum -flat busy.pb.gz", "conflicting options set"),
+        (
+            "-peek=nowhere busy.pb.gz",
+            "no matches found for regexp: nowhere",
+        ),
+        (
+            "-top -normalize busy.pb.gz",
+            "must have base profile to normalize by",
+        ),
+        (
+            "-top -base=a -diff_base=b busy.pb.gz",
+            "cannot both be specified",
+        ),
+        (
+            "-top src/busy/main.go",
+            "parsing profile: this is not a pprof profile but text",
+        ),
+        (
+            "-nodecount=many -top busy.pb.gz",
+            "invalid value \"many\" for flag -nodecount",
+        ),
+    ];
+    for (line, why) in cases {
+        let (code, out, errors) = check("data/list", line);
+        assert_eq!((code, out.as_str()), (2, ""), "{line}");
+        assert!(errors.contains(why), "{line}: {errors}");
+    }
+}
+
+#[test]
+fn one_lost_source_of_two_is_a_warning() {
+    let (code, out, errors) = check("data/list", "-top busy.pb.gz nothing.pb.gz");
+    assert_eq!(code, 0);
+    assert!(out.contains("main.work"));
+    assert!(
+        errors.contains("Fetched 1 source profiles out of 2"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_url_is_fetched() {
+    let mut desk = desk("data/list");
+    desk.answer = Some(std::fs::read(desk.folder.join("busy.pb.gz")).expect("the profile"));
+    assert_eq!(desk.run(&["-top", "-seconds=5", "localhost:6060"]), 0);
+    let url = "http://localhost:6060/debug/pprof/profile?seconds=5";
+    assert_eq!(desk.asked, [url]);
+    assert!(
+        desk.errors
+            .contains(&format!("Fetching profile over HTTP from {url}"))
+    );
+}
+
+#[test]
+fn output_goes_to_a_file_and_drawings_through_graphviz() {
+    let mut desk = desk("data/list");
+    assert_eq!(desk.run(&["-svg", "-output=x.svg", "busy.pb.gz"]), 0);
+    let (path, bytes) = desk.written.pop().expect("a file");
+    assert_eq!(path, "x.svg");
+    assert!(String::from_utf8_lossy(&bytes).starts_with("dot -Tsvg: "));
+    assert!(desk.out.is_empty());
+}
+
+#[test]
+fn a_base_of_itself_leaves_nothing() {
+    let (code, out, _) = check("data/list", "-top -diff_base=busy.pb.gz busy.pb.gz");
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("Showing nodes accounting for 0, 0% of"),
+        "{out}"
+    );
+}
+
+/// What Python reads of a JSON text, as a check from outside.
+fn read_by_python(json: &str, question: &str) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let program = format!("import json,sys; d=json.load(sys.stdin); print({question})");
+    let mut python = Command::new("python3")
+        .args(["-c", &program])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 is there");
+    let mut stdin = python.stdin.take().expect("a pipe");
+    stdin.write_all(json.as_bytes()).expect("python reads");
+    drop(stdin);
+    let out = python.wait_with_output().expect("python ends");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+#[test]
+fn exports_agree_with_top() {
+    let (_, folded, _) = check("data/list", "-folded busy.pb.gz");
+    let value = |line: &str| line.rsplit(' ').next().and_then(|v| v.parse::<i64>().ok());
+    let total: i64 = folded.lines().filter_map(value).sum();
+    let (_, json, _) = check("data/list", "-json busy.pb.gz");
+    assert_eq!(read_by_python(&json, "d['total']"), total.to_string());
+    let (_, speedscope, _) = check("data/list", "-speedscope busy.pb.gz");
+    let sum = "sum(d['profiles'][0]['weights'])";
+    assert_eq!(read_by_python(&speedscope, sum), total.to_string());
+    let (_, csv, _) = check("data/list", "-csv -cum busy.pb.gz");
+    assert!(csv.starts_with("name,flat (nanoseconds),cum (nanoseconds)\r\n"));
+    let (_, top, _) = check("data/list", "-top busy.pb.gz");
+    let rows = read_by_python(&json, "len(d['nodes'])");
+    let head = top.lines().take_while(|l| !l.contains("flat%")).count() + 1;
+    assert_eq!((top.lines().count() - head).to_string(), rows);
+}
+
+/// The data inside of a flame graph's page.
+fn flame_data(page: &str) -> &str {
+    let (_, after) = page.split_once("const data = ").expect("the data");
+    let (data, _) = after.split_once(";\n").expect("its end");
+    data
+}
+
+#[test]
+fn a_flame_graph_stands_alone() {
+    let (code, page, _) = check("data/list", "-flame busy.pb.gz");
+    assert_eq!(code, 0);
+    for outside in ["http:", "https:", "src=", "href=", "@import"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    let data = flame_data(&page);
+    let root = read_by_python(data, "d['nodes'][0][2] == d['total']");
+    let parents = read_by_python(data, "all(n[1] <= i for i, n in enumerate(d['nodes']))");
+    assert_eq!((root.as_str(), parents.as_str()), ("True", "True"));
+    assert!(data.contains("\"difference\":false"));
+}
+
+#[test]
+fn a_flame_graph_of_a_difference_has_both_signs() {
+    let line =
+        "-flame -sample_index=samples -diff_base=golden/driver/in.cpu.pb.gz data/list/busy.pb.gz";
+    let (code, page, errors) = check(".", line);
+    assert_eq!(code, 0, "{errors}");
+    assert!(flame_data(&page).contains("\"difference\":true"));
+}

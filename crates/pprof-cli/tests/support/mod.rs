@@ -1,0 +1,78 @@
+//! A world for tests: files of the disk, no network, everything in UTC.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub(crate) mod oracle;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shakedown_pprof_cli::{World, Zone};
+
+/// Reads below `folder`, keeps what is written.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) folder: PathBuf,
+    pub(crate) out: Vec<u8>,
+    pub(crate) errors: String,
+    pub(crate) written: Vec<(String, Vec<u8>)>,
+    /// URLs that were asked for, and what they answer.
+    pub(crate) asked: Vec<String>,
+    pub(crate) answer: Option<Vec<u8>>,
+}
+
+impl Desk {
+    /// Runs the command in `folder`; its exit code.
+    pub(crate) fn run(&mut self, args: &[&str]) -> i32 {
+        let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
+        shakedown_pprof_cli::main(&args, self)
+    }
+}
+
+impl World for Desk {
+    fn read(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        std::fs::read(self.folder.join(path))
+    }
+
+    fn exists(&mut self, path: &str) -> bool {
+        self.folder.join(path).exists()
+    }
+
+    fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.written.push((path.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+
+    fn fetch(&mut self, url: &str, _timeout: Duration) -> Result<Vec<u8>, String> {
+        self.asked.push(url.to_owned());
+        self.answer.clone().ok_or_else(|| "no network".to_owned())
+    }
+
+    fn pipe(&mut self, program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
+        let head = format!("{program} {}: {} bytes", args.join(" "), input.len());
+        Ok(head.into_bytes())
+    }
+
+    fn working_directory(&self) -> String {
+        let folder = self.folder.canonicalize();
+        folder.map_or_else(|_| "/".to_owned(), |f| f.to_string_lossy().into_owned())
+    }
+
+    fn env(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    fn zone(&self, _at: i64) -> Zone {
+        Zone::default()
+    }
+
+    fn stdout(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn stderr(&mut self, text: &str) {
+        self.errors.push_str(text);
+    }
+}

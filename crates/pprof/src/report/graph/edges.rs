@@ -1,0 +1,182 @@
+//! Edges between nodes.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::{Frames, Quick, Sum, Weights};
+use crate::Profile;
+
+/// A call from one node to another.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct Edge {
+    pub(in crate::report) from: u32,
+    pub(in crate::report) to: u32,
+    pub(in crate::report) weight: Sum,
+    /// Passes over nodes that are not shown.
+    pub(in crate::report) residual: bool,
+    /// Every call was inlined.
+    pub(in crate::report) inline: bool,
+}
+
+/// All edges, findable from both ends.
+#[derive(Default)]
+pub(in crate::report) struct Edges {
+    all: Vec<Edge>,
+    /// Edges into and out of each node; removed ones are taken out of the lists.
+    into: Vec<Vec<u32>>,
+    out_of: Vec<Vec<u32>>,
+}
+
+impl Edges {
+    pub(super) fn for_nodes(count: usize) -> Self {
+        Edges {
+            all: Vec::new(),
+            into: vec![Vec::new(); count],
+            out_of: vec![Vec::new(); count],
+        }
+    }
+
+    /// Adds an edge that is not there yet; its id.
+    pub(super) fn push(&mut self, edge: Edge) -> u32 {
+        let id = crate::profile::row(self.all.len());
+        self.all.push(edge);
+        if let Some(list) = self.into.get_mut(edge.to as usize) {
+            list.push(id);
+        }
+        if let Some(list) = self.out_of.get_mut(edge.from as usize) {
+            list.push(id);
+        }
+        id
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Edge> {
+        self.all.get_mut(id as usize)
+    }
+
+    pub(in crate::report) fn leading_to(&self, node: u32) -> impl Iterator<Item = (u32, &Edge)> {
+        self.listed(self.into.get(node as usize))
+    }
+
+    pub(in crate::report) fn leading_from(&self, node: u32) -> impl Iterator<Item = (u32, &Edge)> {
+        self.listed(self.out_of.get(node as usize))
+    }
+
+    fn listed<'a>(&'a self, list: Option<&'a Vec<u32>>) -> impl Iterator<Item = (u32, &'a Edge)> {
+        let ids = list.map_or(&[][..], Vec::as_slice);
+        ids.iter()
+            .filter_map(|&id| Some((id, self.all.get(id as usize)?)))
+    }
+
+    pub(super) fn remove(&mut self, id: u32) {
+        let Some(&edge) = self.all.get(id as usize) else {
+            return;
+        };
+        if let Some(list) = self.into.get_mut(edge.to as usize) {
+            list.retain(|&e| e != id);
+        }
+        if let Some(list) = self.out_of.get_mut(edge.from as usize) {
+            list.retain(|&e| e != id);
+        }
+    }
+
+    /// Lets an edge begin at another node.
+    pub(super) fn move_start(&mut self, id: u32, from: u32) {
+        let Some(edge) = self.all.get_mut(id as usize) else {
+            return;
+        };
+        let before = std::mem::replace(&mut edge.from, from);
+        if let Some(list) = self.out_of.get_mut(before as usize) {
+            list.retain(|&e| e != id);
+        }
+        if let Some(list) = self.out_of.get_mut(from as usize) {
+            list.push(id);
+        }
+    }
+
+    /// Heaviest first, then by the names of both ends.
+    pub(in crate::report) fn sorted<'a>(
+        &self,
+        edges: impl Iterator<Item = (u32, &'a Edge)>,
+        names: impl Fn(&Edge) -> (String, String),
+    ) -> Vec<Edge> {
+        let mut edges: Vec<Edge> = edges.map(|(_, edge)| *edge).collect();
+        if edges.len() > 1 {
+            edges.sort_by_cached_key(|e| (Reverse(e.weight.value.wrapping_abs()), names(e)));
+        }
+        edges
+    }
+}
+
+/// Which edges to build.
+pub(super) struct Wanted<'a> {
+    /// Nodes that exist for the report; `None` is all.
+    pub(super) kept: Option<&'a [bool]>,
+    /// Nodes whose incoming edges are asked for; `None` is all.
+    pub(super) to: Option<&'a [bool]>,
+}
+
+/// Edges among `count` nodes along the stacks of all samples; each sample counts once for an edge.
+pub(super) fn build(
+    profile: &Profile,
+    frames: &Frames<'_>,
+    count: usize,
+    weights: Weights,
+    wanted: &Wanted<'_>,
+) -> Edges {
+    let mut edges = Edges::for_nodes(count);
+    let mut known: HashMap<u64, (u32, usize), Quick> = HashMap::default();
+    let is = |flags: Option<&[bool]>, id: u32| {
+        flags.is_none_or(|f| f.get(id as usize).copied().unwrap_or(false))
+    };
+    for (number, sample) in (1..).zip(profile.samples()) {
+        let weight = weights.of(&sample);
+        if weight == (0, 0) {
+            continue;
+        }
+        let mut parent: Option<u32> = None;
+        let mut residual = false;
+        for &location in sample.locations.iter().rev() {
+            let infos = frames.at(location);
+            for (depth, &id) in infos.iter().enumerate().rev() {
+                if !is(wanted.kept, id) {
+                    residual = true;
+                    continue;
+                }
+                if let Some(from) = parent
+                    && from != id
+                    && is(wanted.to, id)
+                {
+                    let key = u64::from(from) << 32 | u64::from(id);
+                    let inline = depth + 1 != infos.len();
+                    let found = known.get_mut(&key);
+                    match found {
+                        Some((_, last)) if *last == number => {}
+                        Some((edge, last)) => {
+                            *last = number;
+                            if let Some(edge) = edges.get_mut(*edge) {
+                                edge.weight.add(weight);
+                                edge.residual |= residual;
+                                edge.inline &= inline;
+                            }
+                        }
+                        None => {
+                            let mut sum = Sum::default();
+                            sum.add(weight);
+                            let edge = edges.push(Edge {
+                                from,
+                                to: id,
+                                weight: sum,
+                                residual,
+                                inline,
+                            });
+                            known.insert(key, (edge, number));
+                        }
+                    }
+                }
+                parent = Some(id);
+                residual = false;
+            }
+        }
+    }
+    edges
+}

@@ -1,0 +1,63 @@
+//! `-traces`: every sample with its labels and stack.
+
+use std::fmt::Write as _;
+
+use super::graph::{Frames, Sum};
+use super::measurement::label;
+use super::units::LabelSet;
+use super::{Report, header};
+use crate::Profile;
+
+const SEPARATOR: &str = "-----------+-------------------------------------------------------";
+
+impl Report<'_> {
+    pub(super) fn traces(&self, profile: &Profile) -> String {
+        let mut out = header::profile_lines(self, profile).join("\n") + "\n";
+        let frames = Frames::of(profile, false, None);
+        let names: Vec<String> = frames.infos.iter().map(|i| i.printable()).collect();
+        for sample in profile.samples() {
+            if sample.locations.is_empty() {
+                continue;
+            }
+            let _ = writeln!(out, "{SEPARATOR}");
+            if !sample.labels.is_empty() {
+                self.labels(&LabelSet::of(profile, &sample), &mut out);
+            }
+            let (value, divisor) = self.weights.of(&sample);
+            let mut value = self.value(Sum { value, divisor }.shown());
+            for &location in sample.locations {
+                let infos = frames.at(location);
+                for (depth, &info) in infos.iter().enumerate() {
+                    let mark = if depth + 1 == infos.len() {
+                        ""
+                    } else {
+                        " (inline)"
+                    };
+                    let name = names.get(info as usize).map_or("", String::as_str);
+                    let _ = writeln!(out, "{value:>10}   {name}{mark}");
+                    value.clear();
+                }
+            }
+        }
+        let _ = writeln!(out, "{SEPARATOR}");
+        out
+    }
+
+    fn labels(&self, labels: &LabelSet<'_>, out: &mut String) {
+        let texts = labels.texts.iter();
+        let mut lines: Vec<String> = texts
+            .map(|(key, texts)| format!("{key:>10}:  {}\n", texts.join(" ")))
+            .collect();
+        lines.sort();
+        out.extend(lines);
+        let numbers = labels.numbers.iter().map(|(key, numbers)| {
+            let unit = self.units.of_key(key);
+            let values = numbers.values.iter().map(|&v| label(v, unit));
+            let values: Vec<String> = values.collect();
+            format!("{key:>10}:  {}\n", values.join(" "))
+        });
+        let mut lines: Vec<String> = numbers.collect();
+        lines.sort();
+        out.extend(lines);
+    }
+}
