@@ -9,12 +9,12 @@ use shakedown_checklist::config::{Config, ConfigError, grpc, http, parse_duratio
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     words(&text);
-    match Config::parse(&text, Path::new("shakedown.toml")) {
+    match Config::from_bytes(bytes, Path::new("shakedown.toml")) {
         Err(ConfigError::Invalid { line, column, .. }) => {
             assert!((1..=text.matches('\n').count() + 1).contains(&line));
             assert!(column >= 1);
         }
-        Err(other) => panic!("a text cannot fail otherwise: {other}"),
+        Err(other) => panic!("bytes cannot fail otherwise: {other}"),
         Ok(config) => {
             let _ = config.service(None);
             for service in &config.services {

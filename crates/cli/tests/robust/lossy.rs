@@ -73,7 +73,7 @@ fn no_loss_makes_a_faulty_service_ready_or_a_healthy_one_faulty() {
             // One event in 2, 8, 32 or 128.
             let share = 2_u64 << (2 * (loss % 4));
             let kept = lines.iter().zip(&kinds).filter(|(_, kind)| {
-                !(lost.contains(&kind.as_str()) && random(&mut state) % share == 0)
+                !(lost.contains(&kind.as_str()) && random(&mut state).is_multiple_of(share))
             });
             let verdict = judge(kept.map(|(line, _)| *line));
             let name = bundle.display();
