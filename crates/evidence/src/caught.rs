@@ -14,6 +14,8 @@ pub const FASTEST: Duration = Duration::from_millis(80);
 const MOMENT_MIN: Duration = Duration::from_millis(20);
 /// Longest moment that is waited for.
 const MOMENT_MAX: Duration = Duration::from_millis(500);
+/// Longest deadline of callers that is waited for: five calls of it are a step of the run.
+const DEADLINE_MAX: Duration = Duration::from_secs(5);
 /// A handler that is surely still there so long after the moment is late. An honest one is gone
 /// after 1 to 30 ms, on two cores beside other work.
 pub const LATE: Duration = Duration::from_millis(50);
@@ -37,15 +39,18 @@ pub struct Moment {
     pub late: Duration,
 }
 
-/// Chooses the moment from the shortest usual duration of a request.
+/// Chooses the moment for a request that takes `usual` at least: the deadline that its callers use
+/// in production, if a handler that goes on would show itself after it, else half of its time.
 #[must_use]
-pub fn moment(usual: Duration) -> Option<Moment> {
+pub fn moment(usual: Duration, deadline: Option<Duration>) -> Option<Moment> {
     if usual < FASTEST {
         return None;
     }
-    // Half of the usual time, but so early that a handler that goes on does so for twice LATE.
-    let leaves_enough = usual.saturating_sub(LATE * 2).max(MOMENT_MIN);
-    let after = (usual / 2).min(leaves_enough).min(MOMENT_MAX);
+    // So early that a handler that goes on does so for twice LATE.
+    let latest = usual.saturating_sub(LATE * 2).max(MOMENT_MIN);
+    let possible = |deadline: &Duration| (MOMENT_MIN..=latest.min(DEADLINE_MAX)).contains(deadline);
+    let half = || (usual / 2).min(latest).min(MOMENT_MAX);
+    let after = deadline.filter(possible).unwrap_or_else(half);
     let slack = ((usual - after) / 2).min(SLACK_MAX);
     Some(Moment {
         after,
@@ -134,9 +139,9 @@ mod tests {
 
     #[test]
     fn the_moment_leaves_a_handler_that_goes_on_enough_time_to_show_itself() {
-        assert_eq!(moment(FASTEST - ms(1)), None);
+        assert_eq!(moment(FASTEST - ms(1), None), None);
         for usual in (80..5_000).map(ms) {
-            let moment = moment(usual).expect("slow enough to be caught");
+            let moment = moment(usual, None).expect("slow enough to be caught");
             assert!(
                 moment.after >= MOMENT_MIN && moment.after <= MOMENT_MAX,
                 "{usual:?}"
@@ -156,12 +161,26 @@ mod tests {
     #[test]
     fn half_of_a_slow_request_is_waited_for_and_never_long() {
         assert_eq!(
-            moment(ms(400)).map(|moment| (moment.after, moment.slack)),
+            moment(ms(400), None).map(|moment| (moment.after, moment.slack)),
             Some((ms(200), ms(100)))
         );
         assert_eq!(
-            moment(ms(2_500)).map(|moment| (moment.after, moment.slack)),
+            moment(ms(2_500), None).map(|moment| (moment.after, moment.slack)),
             Some((ms(500), SLACK_MAX))
         );
+    }
+
+    #[test]
+    fn the_deadline_of_production_is_taken_where_it_can_be_caught() {
+        let after =
+            |usual, deadline| moment(ms(usual), Some(ms(deadline))).map(|moment| moment.after);
+        assert_eq!(after(2_500, 1_000), Some(ms(1_000)));
+        assert_eq!(
+            after(400, 500),
+            Some(ms(200)),
+            "the request is always done before it"
+        );
+        assert_eq!(after(400, 350), Some(ms(200)), "too close to the usual end");
+        assert_eq!(after(400, 1), Some(ms(200)), "no look would be in time");
     }
 }

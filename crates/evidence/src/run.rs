@@ -1,5 +1,7 @@
 //! What the run set out to do, and its log book.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::At;
@@ -82,6 +84,12 @@ impl Request {
             RequestKind::Grpc { method, .. } => method.clone(),
             RequestKind::Http { method, target, .. } => format!("{method} {target}"),
         }
+    }
+
+    /// Deadline that the caller uses in production.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.deadline_ms.map(Duration::from_millis)
     }
 
     /// The command-line words that give this request.

@@ -67,7 +67,10 @@ impl Audit {
             .usual_duration(self.request)
             .ok_or("no successful call")?;
         self.usual = shortest;
-        let moment = caught::moment(shortest)
+        let deadline = seen
+            .request(self.request)
+            .and_then(shakedown_evidence::Request::deadline);
+        let moment = caught::moment(shortest, deadline)
             .ok_or_else(|| format!("usually takes {} ms only", shortest.as_millis()))?;
         self.moment = Some(moment);
         Ok(moment)

@@ -267,7 +267,7 @@ fn a_stubborn_handler_of_ordinary_length_is_told_from_an_honest_one() {
         honours: false,
         leaks: 0,
     };
-    let slack = shakedown_evidence::caught::moment(ms(200))
+    let slack = shakedown_evidence::caught::moment(ms(200), None)
         .expect("slow enough")
         .slack;
     let (_, caught, late) = audit(handler, Purpose::Deadline, slack);

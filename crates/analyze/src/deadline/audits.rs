@@ -80,7 +80,10 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
             format!("data that {subject} accepts: --data '{{…}}'"),
         );
     };
-    let Some(moment) = caught::moment(shortest) else {
+    let deadline = seen
+        .request(request)
+        .and_then(shakedown_evidence::Request::deadline);
+    let Some(moment) = caught::moment(shortest, deadline) else {
         return not_exercised(
             format!(
                 "{subject}: takes {} ms, too fast to be caught (under {} ms)",
