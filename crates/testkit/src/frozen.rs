@@ -63,7 +63,12 @@ pub fn thaw(frozen: &Path, to: &Path) {
 }
 
 fn copy_blobs(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from.join(BLOBS)).expect("blobs").flatten() {
+    // A run without profiles has none, and git keeps no empty folder.
+    for entry in fs::read_dir(from.join(BLOBS))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let copy = to.join(BLOBS).join(entry.file_name());
         fs::copy(entry.path(), copy).expect("a blob is copied");
     }
