@@ -164,16 +164,42 @@ impl Recorder {
 
 impl Record {
     fn keep(&mut self, name: &str, bytes: Vec<u8>) {
-        if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.blob(name, &bytes)) {
-            self.lost.get_or_insert(error);
-        }
+        self.write(|writer| writer.blob(name, &bytes));
         self.evidence.blobs.insert(name.to_owned(), bytes);
     }
 
     fn add(&mut self, event: Event) {
-        if let Some(Err(error)) = self.writer.as_mut().map(|writer| writer.event(&event)) {
-            self.lost.get_or_insert(error);
-        }
+        self.write(|writer| writer.event(&event));
         self.evidence.apply(event);
+    }
+
+    /// Writes until the first loss and not beyond it: half a line is at the end of the bundle then,
+    /// where a reader expects it, and not in its middle.
+    fn write(&mut self, write: impl FnOnce(&mut Writer) -> Result<(), BundleError>) {
+        if let Some(writer) = self.writer.as_mut().filter(|_| self.lost.is_none()) {
+            self.lost = write(writer).err();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_evidence::bundle::EVENTS;
+
+    use super::*;
+
+    #[test]
+    fn after_the_first_loss_only_memory_goes_on() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let bundle = folder.path().join("run");
+        let writer = Writer::create(&bundle).expect("a new bundle");
+        let recorder = Recorder::new(Instant::now(), Some(writer));
+        recorder.mark("before");
+        recorder.blob("no/such/folder", vec![1]);
+        recorder.mark("after");
+        let written = std::fs::read_to_string(bundle.join(EVENTS)).expect("events");
+        assert!(written.contains("before") && !written.contains("after"));
+        assert_eq!(recorder.read(|seen| seen.marks.len()), 2);
+        assert!(recorder.take_loss().is_some());
     }
 }

@@ -132,7 +132,9 @@ fn carry_out(settings: &Settings, silent: bool) -> anyhow::Result<(RunReport, u8
         );
     }
     if let Some(loss) = outcome.bundle_loss() {
-        bail!("the run is over, but its bundle is not whole: {loss}");
+        bail!(
+            "the run is over, but its bundle is not whole: {loss}; free space there, or name another folder with --bundle"
+        );
     }
     let code = if outcome.interrupted {
         exit::INTERRUPTED
