@@ -31,6 +31,7 @@
 mod came;
 mod canonical;
 mod decode;
+mod decode_owned;
 mod encode;
 mod error;
 pub mod goroutine;
@@ -46,10 +47,12 @@ mod pattern;
 mod profile;
 #[cfg(feature = "report")]
 pub mod report;
+mod sample;
 mod sample_type;
 mod scale;
 mod short_name;
 mod strings;
+mod survey;
 mod top;
 mod wire;
 

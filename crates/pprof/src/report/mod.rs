@@ -111,6 +111,26 @@ pub fn run(
     report.print(profile, sources)
 }
 
+/// True if the report looks at labels; else [`Profile::decode_unlabelled`] is the
+/// lighter way to read its profile.
+pub fn reads_labels(command: &Command, options: &Options) -> bool {
+    let prints_none = matches!(
+        command,
+        Command::Top
+            | Command::TopProto
+            | Command::Tree
+            | Command::Peek(_)
+            | Command::List(_)
+            | Command::Json
+            | Command::Csv
+            | Command::Folded
+            | Command::Speedscope
+            | Command::Flame
+            | Command::Comments
+    );
+    !prints_none || filter::reads_labels(options)
+}
+
 /// What some commands need of the options, whatever was given.
 fn overrides(command: &Command, options: &Options) -> Options {
     let mut options = options.clone();
