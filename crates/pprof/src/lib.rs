@@ -37,10 +37,12 @@ mod error;
 pub mod goroutine;
 #[cfg(feature = "gunzip")]
 mod gunzip;
+mod hash;
 mod ids;
 mod legacy;
 mod limits;
 mod merge;
+mod merge_stacks;
 mod paths;
 #[cfg(feature = "report")]
 mod pattern;

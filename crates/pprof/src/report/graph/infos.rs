@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::hash::Quick;
+use crate::hash::Quick;
 use crate::paths::{base, clean};
 use crate::{Line, LocationId, Profile};
 
