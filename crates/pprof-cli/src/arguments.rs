@@ -171,6 +171,7 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
         ("csv", Command::Csv),
         ("flame", Command::Flame),
         ("folded", Command::Folded),
+        ("heap-sites", Command::HeapSites),
         ("json", Command::Json),
         ("speedscope", Command::Speedscope),
         ("dot", Command::Dot),

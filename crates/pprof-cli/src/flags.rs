@@ -62,6 +62,12 @@ pub(crate) const FLAGS: &[Flag] = {
         ),
         flag("flame", Bool, Format, "Flame graph as one HTML file"),
         flag("folded", Bool, Format, "Stacks as lines"),
+        flag(
+            "heap-sites",
+            Bool,
+            Format,
+            "In use, allocated and churn of each heap site",
+        ),
         flag("json", Bool, Format, "Nodes of -top as JSON"),
         flag("speedscope", Bool, Format, "Stacks for speedscope.app"),
         flag("dot", Bool, Format, "Graph for Graphviz"),

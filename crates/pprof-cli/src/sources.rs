@@ -2,7 +2,7 @@
 //!
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
-use shakedown_pprof::report::{combine, subtract};
+use shakedown_pprof::report::{self, combine, subtract};
 use shakedown_pprof::{Limits, Mapping, Profile, StringId};
 
 use crate::arguments::Arguments;
@@ -78,7 +78,13 @@ fn fetch_one(
         inflated_bytes: usize::MAX >> 1,
         decoded_bytes: usize::MAX >> 1,
     };
-    let profile = Profile::decode_within(&bytes, &limits);
+    // Merging keeps stacks with different labels apart, and so the order of edges.
+    let merged = arguments.sources.len() > 1 || arguments.base.is_some();
+    let labels = merged || report::reads_labels(&arguments.command, &arguments.options);
+    let profile = match labels {
+        true => Profile::decode_owned(bytes, &limits),
+        false => Profile::decode_unlabelled(bytes, &limits),
+    };
     let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
     name_main_program(&mut profile, arguments);
     Ok(profile)

@@ -34,6 +34,18 @@ fn source_lines_are_the_originals() {
 }
 
 #[test]
+fn heap_sites_of_a_profile_less_itself_are_none() {
+    let heap = "heap_compile.pb.gz";
+    let (code, out, errors) = check("data/profile", &format!("-heap-sites -nodecount=3 {heap}"));
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("Showing 3 of "), "{out}");
+    let line = format!("-heap-sites -base={heap} {heap}");
+    let (code, out, errors) = check("data/profile", &line);
+    assert_eq!(code, 0, "{errors}");
+    assert!(out.contains("Showing 0 of 0 sites"), "{out}");
+}
+
+#[test]
 fn mistakes_end_with_code_2_and_a_reason() {
     let cases = [
         ("-top", "no profile source specified"),

@@ -1,9 +1,9 @@
 //! profile.proto → [`Profile`].
 //!
-//! Four sweeps over the top level, because files may hold tables in any order
-//! (Go writes the string table last): strings and scalars, then functions and
-//! mappings, then locations, then samples. Skipping a message costs a few
-//! nanoseconds, so the sweeps cost less than any buffering between them.
+//! Several sweeps over the top level, because files may hold tables in any order
+//! (Go writes the string table last): strings, scalars, functions, mappings,
+//! locations, samples. Each sweep sees only the part of the file where a
+//! [`Survey`] found such rows.
 //!
 //! What is refused follows google/pprof (`profile/encode.go`, `CheckValid`):
 //! ids that are 0 or come twice, lines and samples that refer to nothing,
@@ -13,14 +13,17 @@
 
 use std::borrow::Cow;
 
+use crate::decode_owned::Labels;
 use crate::ids::{IdCost, Ids};
 use crate::limits::Budget;
 use crate::profile::row;
+use crate::sample;
 use crate::strings::Strings;
-use crate::wire::{Message, Value};
+use crate::survey::{Survey, Table};
+use crate::wire::Message;
 use crate::{
-    Came, DecodeError, Function, FunctionId, Label, LabelValue, Limits, Line, Location, LocationId,
-    Mapping, MappingId, Profile, StringId, ValueType,
+    Came, DecodeError, Function, FunctionId, Label, Limits, Line, Location, LocationId, Mapping,
+    MappingId, Profile, StringId, ValueType,
 };
 
 type Decoded<T = ()> = Result<T, DecodeError>;
@@ -42,10 +45,15 @@ impl Profile {
     pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Profile, DecodeError> {
         limits.admit(bytes)?;
         let plain = inflate(bytes, limits)?;
+        Profile::decode_plain(&plain, limits)
+    }
+
+    /// Reads what is not compressed.
+    pub(crate) fn decode_plain(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
         if plain.is_empty() {
             return Err(DecodeError::Empty);
         }
-        let error = match decode_plain(&plain, limits) {
+        let error = match decode_proto(plain, limits) {
             Ok(profile) => return Ok(profile),
             Err(error) => error,
         };
@@ -55,11 +63,11 @@ impl Profile {
         ) {
             return Err(error);
         }
-        if let Some(legacy) = crate::legacy::decode(&plain, limits.budget()) {
+        if let Some(legacy) = crate::legacy::decode(plain, limits.budget()) {
             return legacy;
         }
         // What is text or another known format is not a damaged profile.
-        Err(match Came::guess(&plain) {
+        Err(match Came::guess(plain) {
             Came::Binary => error,
             came => DecodeError::Unexpected {
                 wanted: "a pprof profile",
@@ -69,7 +77,7 @@ impl Profile {
     }
 }
 
-fn inflate<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<Cow<'a, [u8]>> {
+pub(crate) fn inflate<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<Cow<'a, [u8]>> {
     if !bytes.starts_with(b"\x1f\x8b") {
         return Ok(Cow::Borrowed(bytes));
     }
@@ -82,49 +90,55 @@ fn inflate<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<Cow<'a, [u8]>> {
     }
 }
 
-fn decode_plain(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
-    let mut decoder = Decoder {
-        profile: Profile::default(),
-        budget: limits.budget(),
-        functions: Ids::default(),
-        mappings: Ids::default(),
-        locations: Ids::default(),
-    };
+fn decode_proto(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
+    let mut decoder = Decoder::new(limits);
     let whole = Message::new(plain);
-    decoder.strings(whole)?;
+    let survey = Survey::of(whole)?;
+    decoder.strings(whole, &survey.table(6))?;
     decoder.scalars(whole)?;
-    decoder.functions_and_mappings(whole)?;
-    decoder.locations(whole)?;
-    decoder.samples(whole)?;
-    let numbers = &mut decoder.profile.numbers;
-    numbers.mappings.finish();
-    numbers.functions.finish();
-    numbers.locations.finish();
-    Ok(decoder.profile)
+    decoder.functions(whole, &survey.table(5))?;
+    decoder.mappings(whole, &survey.table(3))?;
+    decoder.locations(whole, &survey.table(4))?;
+    decoder.samples(whole, &survey.table(2))?;
+    Ok(decoder.finish())
 }
 
-struct Decoder {
-    profile: Profile,
+/// A profile under way; the tables are read in the order of the methods.
+pub(crate) struct Decoder {
+    pub(crate) profile: Profile,
     budget: Budget,
     functions: Ids,
     mappings: Ids,
     locations: Ids,
+    pub(crate) labels: Labels,
 }
 
 impl Decoder {
-    fn strings(&mut self, mut whole: Message<'_>) -> Decoded {
-        let (mut entries, mut bytes) = (0, 0);
-        let mut sizing = whole;
-        while let Some((field, value)) = sizing.field()? {
-            if let (6, Value::Bytes(text)) = (field, value) {
-                entries += 1;
-                bytes += text.bytes().len();
-            }
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Decoder {
+            profile: Profile::default(),
+            budget: limits.budget(),
+            functions: Ids::default(),
+            mappings: Ids::default(),
+            locations: Ids::default(),
+            labels: Labels::All,
         }
-        self.budget.rows::<usize>(entries)?;
-        self.budget.bytes(bytes)?;
-        let mut strings = Strings::with_capacity(entries, bytes);
+    }
+
+    pub(crate) fn finish(mut self) -> Profile {
+        let numbers = &mut self.profile.numbers;
+        numbers.mappings.finish();
+        numbers.functions.finish();
+        numbers.locations.finish();
+        self.profile
+    }
+
+    pub(crate) fn strings(&mut self, whole: Message<'_>, table: &Table) -> Decoded {
+        self.budget.rows::<usize>(table.rows)?;
+        self.budget.bytes(table.bytes)?;
+        let mut strings = Strings::with_capacity(table.rows, table.bytes);
         let mut first = true;
+        let mut whole = whole.part(&table.range);
         while let Some((field, value)) = whole.field()? {
             if field != 6 {
                 continue;
@@ -141,7 +155,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn scalars(&mut self, mut whole: Message<'_>) -> Decoded {
+    pub(crate) fn scalars(&mut self, mut whole: Message<'_>) -> Decoded {
         while let Some((field, value)) = whole.field()? {
             match field {
                 1 => {
@@ -188,19 +202,36 @@ impl Decoder {
         Ok(value_type)
     }
 
-    fn functions_and_mappings(&mut self, mut whole: Message<'_>) -> Decoded {
-        while let Some((field, value)) = whole.field()? {
-            match field {
-                3 => self.mapping(value.message(&whole)?)?,
-                5 => self.function(value.message(&whole)?)?,
-                _ => {}
-            }
-        }
-        Ok(())
+    pub(crate) fn functions(&mut self, whole: Message<'_>, table: &Table) -> Decoded {
+        self.budget.rows::<(Function, IdCost)>(table.rows)?;
+        self.profile.functions.reserve_exact(table.rows);
+        each_row(whole, 5, table, |row| self.function(row))
+    }
+
+    pub(crate) fn mappings(&mut self, whole: Message<'_>, table: &Table) -> Decoded {
+        self.budget.rows::<(Mapping, IdCost)>(table.rows)?;
+        each_row(whole, 3, table, |row| self.mapping(row))
+    }
+
+    pub(crate) fn locations(&mut self, whole: Message<'_>, table: &Table) -> Decoded {
+        self.budget.rows::<(Location, IdCost)>(table.rows)?;
+        self.profile.locations.reserve_exact(table.rows);
+        each_row(whole, 4, table, |row| self.location(row))
+    }
+
+    pub(crate) fn samples(&mut self, whole: Message<'_>, table: &Table) -> Decoded {
+        self.budget.rows::<(usize, usize)>(table.rows)?;
+        let width = self.profile.sample_types.len();
+        self.budget.rows::<i64>(table.rows.saturating_mul(width))?;
+        let samples = &mut self.profile.samples;
+        samples.ends.reserve_exact(table.rows);
+        // Each of its values takes a byte of the file at least.
+        let most = table.rows.saturating_mul(width);
+        samples.values.reserve_exact(most.min(table.bytes));
+        each_row(whole, 2, table, |row| self.sample(row))
     }
 
     fn function(&mut self, mut message: Message<'_>) -> Decoded {
-        self.budget.rows::<(Function, IdCost)>(1)?;
         let mut id = 0;
         let mut function = Function::default();
         while let Some((field, value)) = message.field()? {
@@ -221,7 +252,6 @@ impl Decoder {
     }
 
     fn mapping(&mut self, mut message: Message<'_>) -> Decoded {
-        self.budget.rows::<(Mapping, IdCost)>(1)?;
         let mut id = 0;
         let mut mapping = Mapping::default();
         while let Some((field, value)) = message.field()? {
@@ -246,17 +276,7 @@ impl Decoder {
         Ok(())
     }
 
-    fn locations(&mut self, mut whole: Message<'_>) -> Decoded {
-        while let Some((field, value)) = whole.field()? {
-            if field == 4 {
-                self.location(value.message(&whole)?)?;
-            }
-        }
-        Ok(())
-    }
-
     fn location(&mut self, mut message: Message<'_>) -> Decoded {
-        self.budget.rows::<(Location, IdCost)>(1)?;
         let mut id = 0;
         let start = row(self.profile.lines.len());
         let mut location = Location {
@@ -311,16 +331,7 @@ impl Decoder {
         }
     }
 
-    fn samples(&mut self, mut whole: Message<'_>) -> Decoded {
-        while let Some((field, value)) = whole.field()? {
-            if field == 2 {
-                self.sample(value.message(&whole)?)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn sample(&mut self, mut message: Message<'_>) -> Decoded {
+    fn sample(&mut self, message: Message<'_>) -> Decoded {
         let (known, samples) = (&self.locations, &mut self.profile.samples);
         let strings = self.profile.strings.len();
         let before = (
@@ -328,33 +339,21 @@ impl Decoder {
             samples.values.len(),
             samples.labels.len(),
         );
-        while let Some((field, value)) = message.field()? {
-            match field {
-                1 => value.numbers(&message, |id| match known.get(id) {
-                    Some(index) => {
-                        samples.locations.push(LocationId::at(index));
-                        Ok(())
-                    }
-                    None => message.malformed("a sample at no known location"),
-                })?,
-                2 => value.numbers(&message, |number| {
-                    samples.values.push(number.cast_signed());
-                    Ok(())
-                })?,
-                3 => samples
-                    .labels
-                    .push(label(value.message(&message)?, strings)?),
-                _ => {}
+        let (labels, wanted) = (&mut samples.labels, &mut self.labels);
+        let (locations, values) = (&mut samples.locations, &mut samples.values);
+        sample::read(message, known, locations, values, |message| {
+            let label = sample::label(message, strings)?;
+            if wanted.keep(&label) {
+                labels.push(label);
             }
-        }
+            Ok(())
+        })?;
         if samples.values.len() - before.1 != self.profile.sample_types.len() {
             return message.malformed("a sample has not one value for each sample type");
         }
         self.budget
             .rows::<LocationId>(samples.locations.len() - before.0)?;
-        self.budget.rows::<i64>(samples.values.len() - before.1)?;
         self.budget.rows::<Label>(samples.labels.len() - before.2)?;
-        self.budget.rows::<(usize, usize)>(1)?;
         samples
             .ends
             .push((samples.locations.len(), samples.labels.len()));
@@ -362,38 +361,22 @@ impl Decoder {
     }
 
     fn string(&self, id: u64, at: &Message<'_>) -> Decoded<StringId> {
-        string(id, self.profile.strings.len(), at)
+        sample::string(id, self.profile.strings.len(), at)
     }
 }
 
-fn label(mut message: Message<'_>, strings: usize) -> Decoded<Label> {
-    let (mut key, mut text, mut number, mut unit) = (0, 0, 0, 0);
-    while let Some((field, value)) = message.field()? {
-        match field {
-            1 => key = value.number(&message)?,
-            2 => text = value.number(&message)?,
-            3 => number = value.signed(&message)?,
-            4 => unit = value.number(&message)?,
-            _ => {}
+/// Gives each row of a table to `read`.
+fn each_row<'a>(
+    whole: Message<'a>,
+    field: u64,
+    table: &Table,
+    mut read: impl FnMut(Message<'a>) -> Decoded,
+) -> Decoded {
+    let mut rows = whole.part(&table.range);
+    while let Some((found, value)) = rows.field()? {
+        if found == field {
+            read(value.message(&rows)?)?;
         }
     }
-    let value = match text {
-        0 => LabelValue::Number {
-            value: number,
-            unit: string(unit, strings, &message)?,
-        },
-        _ => LabelValue::Text(string(text, strings, &message)?),
-    };
-    Ok(Label {
-        key: string(key, strings, &message)?,
-        value,
-    })
-}
-
-/// Checks a string id against a table of `strings` entries.
-fn string(id: u64, strings: usize, at: &Message<'_>) -> Decoded<StringId> {
-    match usize::try_from(id) {
-        Ok(index) if index < strings => Ok(StringId::at(index)),
-        _ => at.malformed("a string outside the string table"),
-    }
+    Ok(())
 }

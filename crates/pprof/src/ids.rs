@@ -40,8 +40,10 @@ impl Ids {
 
     #[inline]
     pub(crate) fn get(&self, id: u64) -> Option<usize> {
-        match usize::try_from(id) {
-            Ok(id) if id != 0 && id <= self.dense => Some(id - 1),
+        // One comparison: 0 wraps to a place that no table has.
+        let place = id.wrapping_sub(1);
+        match usize::try_from(place) {
+            Ok(place) if place < self.dense => Some(place),
             _ if self.sparse.is_empty() => None,
             _ => self.sparse.get(&id).copied(),
         }

@@ -31,25 +31,30 @@
 mod came;
 mod canonical;
 mod decode;
+mod decode_owned;
 mod encode;
 mod error;
 pub mod goroutine;
 #[cfg(feature = "gunzip")]
 mod gunzip;
+mod hash;
 mod ids;
 mod legacy;
 mod limits;
 mod merge;
+mod merge_stacks;
 mod paths;
 #[cfg(feature = "report")]
 mod pattern;
 mod profile;
 #[cfg(feature = "report")]
 pub mod report;
+mod sample;
 mod sample_type;
 mod scale;
 mod short_name;
 mod strings;
+mod survey;
 mod top;
 mod wire;
 

@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 
+use crate::hash::Quick;
+use crate::merge_stacks::Stacks;
 use crate::{
     FunctionId, Label, LabelValue, Line, LocationId, MappingId, Profile, Sample, StringId,
     ValueType,
@@ -49,10 +51,10 @@ impl Profile {
         }
         let mut merger = Merger {
             merged: head(first, profiles),
-            samples: HashMap::new(),
-            locations: HashMap::new(),
-            functions: HashMap::new(),
-            mappings: HashMap::new(),
+            samples: Stacks::default(),
+            locations: HashMap::default(),
+            functions: HashMap::default(),
+            mappings: HashMap::default(),
         };
         for source in profiles {
             merger.add(source);
@@ -136,17 +138,14 @@ fn head(first: &Profile, profiles: &[&Profile]) -> Profile {
 /// Location: address within the mapping, mapping, lines, folded.
 type LocationKey = (u64, Option<MappingId>, Vec<(FunctionId, i64, i64)>, bool);
 
-/// Stack and labels.
-type SampleKey = (Box<[LocationId]>, Box<[Label]>);
-
 struct Merger {
     merged: Profile,
     /// Samples by stack and labels.
-    samples: HashMap<SampleKey, usize>,
-    locations: HashMap<LocationKey, LocationId>,
-    functions: HashMap<(i64, StringId, StringId, StringId), FunctionId>,
+    samples: Stacks,
+    locations: HashMap<LocationKey, LocationId, Quick>,
+    functions: HashMap<(i64, StringId, StringId, StringId), FunctionId, Quick>,
     /// By size, offset, and build id or file.
-    mappings: HashMap<(u64, u64, StringId), MappingId>,
+    mappings: HashMap<(u64, u64, StringId), MappingId, Quick>,
 }
 
 /// Where the rows of one source went.
@@ -177,13 +176,11 @@ impl Merger {
                 stack.extend(self.location(source, &mut moved, location));
             }
             let labels = self.labels(source, &mut moved, &sample);
-            let key = (Box::from(&*stack), Box::from(&*labels));
-            let next = self.merged.samples.ends.len();
-            let place = *self.samples.entry(key).or_insert(next);
-            if place == next {
+            let found = self.samples.find(&self.merged.samples, &stack, &labels);
+            let Some(place) = found else {
                 self.merged.push_sample(&stack, sample.values, &labels);
                 continue;
-            }
+            };
             let width = sample.values.len();
             let sums = self.merged.samples.values.get_mut(place * width..);
             for (sum, value) in sums.into_iter().flatten().zip(sample.values) {
@@ -194,6 +191,9 @@ impl Merger {
 
     /// The labels of a sample, sorted by name, texts first.
     fn labels(&mut self, source: &Profile, moved: &mut Moved, sample: &Sample<'_>) -> Vec<Label> {
+        if sample.labels.is_empty() {
+            return Vec::new();
+        }
         let none = LabelValue::Number {
             value: 0,
             unit: StringId::default(),

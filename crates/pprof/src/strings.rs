@@ -55,6 +55,9 @@ impl Strings {
 
     /// The entry of `text`, appended if there is none.
     pub(crate) fn intern(&mut self, text: &str) -> StringId {
+        if text.is_empty() {
+            return StringId::default();
+        }
         if self.lookup.is_empty() {
             let known: Vec<Box<str>> = self.iter().map(Box::from).collect();
             for (i, text) in known.into_iter().enumerate() {

@@ -43,6 +43,14 @@ pub enum ReportError {
         /// The sample types that exist.
         have: String,
     },
+    /// A sample type of heap profiles is not there.
+    #[error("-heap-sites needs a heap profile with {missing}; sample types are [{have}]")]
+    NoHeap {
+        /// What is missing.
+        missing: &'static str,
+        /// The sample types that exist.
+        have: String,
+    },
     /// `divide_by` is 0.
     #[error("zero divisor specified")]
     ZeroDivisor,

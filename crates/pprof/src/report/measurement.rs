@@ -127,9 +127,19 @@ pub(crate) fn label(value: i64, unit: &str) -> String {
     scaled_label(value, unit, "auto")
 }
 
+/// Below this every whole number is one of f64: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// `value` in the unit `to`, with the unit.
 pub(crate) fn scaled_label(value: i64, from: &str, to: &str) -> String {
     let (value, unit) = scale(value, from, to);
+    // Whole numbers are most of what is shown, and need no exact arithmetic.
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        return match value as i64 {
+            0 => "0".to_owned(),
+            whole => format!("{whole}{unit}"),
+        };
+    }
     let text = format!("{value:.2}");
     match text.strip_suffix(".00").unwrap_or(&text) {
         "0" | "-0" => "0".to_owned(),

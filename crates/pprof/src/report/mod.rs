@@ -19,6 +19,7 @@ mod filter;
 mod gofmt;
 mod graph;
 mod header;
+mod heap_sites;
 mod list;
 mod measurement;
 mod nodelets;
@@ -79,6 +80,8 @@ pub enum Command {
     Json,
     /// The nodes of `Top` as comma-separated values.
     Csv,
+    /// All four values of a heap profile for each place that allocates.
+    HeapSites,
     /// Stacks for speedscope.app.
     Speedscope,
     /// A flame graph as one HTML file.
@@ -111,6 +114,27 @@ pub fn run(
     report.print(profile, sources)
 }
 
+/// True if the report looks at labels; else [`Profile::decode_unlabelled`] is the
+/// lighter way to read its profile.
+pub fn reads_labels(command: &Command, options: &Options) -> bool {
+    let prints_none = matches!(
+        command,
+        Command::Top
+            | Command::TopProto
+            | Command::Tree
+            | Command::Peek(_)
+            | Command::List(_)
+            | Command::Json
+            | Command::Csv
+            | Command::HeapSites
+            | Command::Folded
+            | Command::Speedscope
+            | Command::Flame
+            | Command::Comments
+    );
+    !prints_none || filter::reads_labels(options)
+}
+
 /// What some commands need of the options, whatever was given.
 fn overrides(command: &Command, options: &Options) -> Options {
     let mut options = options.clone();
@@ -120,6 +144,10 @@ fn overrides(command: &Command, options: &Options) -> Options {
         Command::List(_) => {
             trim = false;
             options.granularity = Some(Granularity::Lines);
+        }
+        Command::HeapSites => {
+            options.granularity.get_or_insert(Granularity::Lines);
+            options.node_count = options.node_count.max(0);
         }
         Command::Top | Command::TopProto | Command::Json | Command::Csv
             if options.node_count == -1 =>
@@ -226,6 +254,7 @@ impl<'o> Report<'o> {
             Command::Csv => self.csv(&profile),
             Command::Speedscope => self.speedscope(&profile),
             Command::Flame => self.flame(&profile),
+            Command::HeapSites => self.heap_sites(&profile)?,
             Command::Comments => comments::comments(&profile),
             Command::Dot => self.dot(&profile),
             Command::Callgrind => self.callgrind(&profile),

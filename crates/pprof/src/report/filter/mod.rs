@@ -37,6 +37,19 @@ fn note_if(nothing: bool, option: &str, notes: &mut Notes) {
     }
 }
 
+/// True if an option looks at labels.
+pub(super) fn reads_labels(o: &Options) -> bool {
+    let filters = [
+        &o.tag_focus,
+        &o.tag_ignore,
+        &o.tag_show,
+        &o.tag_hide,
+        &o.tag_root,
+        &o.tag_leaf,
+    ];
+    filters.iter().any(|filter| !filter.is_empty())
+}
+
 /// Applies every filter of `options`.
 pub(super) fn apply(
     profile: &mut Profile,

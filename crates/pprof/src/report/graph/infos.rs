@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::hash::Quick;
+use crate::hash::Quick;
 use crate::paths::{base, clean};
 use crate::{Line, LocationId, Profile};
 
@@ -92,6 +92,12 @@ struct Texts<'p> {
 }
 
 impl<'p> Texts<'p> {
+    fn with_capacity(texts: usize) -> Self {
+        Texts {
+            known: HashMap::with_capacity_and_hasher(texts, Quick::default()),
+        }
+    }
+
     fn id(&mut self, text: Cow<'p, str>) -> u32 {
         let next = crate::profile::row(self.known.len());
         *self.known.entry(text).or_insert(next)
@@ -125,14 +131,17 @@ impl<'p> Frames<'p> {
         objects: bool,
         trim: Option<TrimPath<'_>>,
     ) -> Self {
-        let mut texts = Texts::default();
+        let mut texts = Texts::with_capacity(profile.functions().len());
         let functions: Vec<Named<'p>> = profile
             .functions()
             .iter()
             .map(|f| {
                 let name = profile.text(f.name);
                 let path = profile.text(f.file);
-                let cut = trim.map_or(0, |trim| trim(path));
+                let cut = match path {
+                    "" => 0,
+                    path => trim.map_or(0, |trim| trim(path)),
+                };
                 let path = path.get(cut..).unwrap_or(path);
                 let file = clean(path);
                 let ids = (texts.id(Cow::Borrowed(name)), texts.id(file.clone()));
@@ -156,7 +165,10 @@ impl<'p> Frames<'p> {
             infos_of: Vec::with_capacity(profile.lines.len()),
             starts: Vec::with_capacity(profile.locations().len() + 1),
         };
-        let mut known: HashMap<Key, u32, Quick> = HashMap::default();
+        let mut known: HashMap<Key, u32, Quick> =
+            HashMap::with_capacity_and_hasher(functions.len(), Quick::default());
+        // Nodes that are a function and nothing else, which is what most reports ask for.
+        let mut whole: Vec<Option<u32>> = vec![None; functions.len()];
         for (i, location) in profile.locations().iter().enumerate() {
             frames
                 .starts
@@ -166,6 +178,14 @@ impl<'p> Frames<'p> {
             let lines = profile.lines(LocationId::at(i)).iter().map(Some);
             let bare = (lines.len() == 0).then_some(None);
             for line in lines.chain(bare) {
+                let bare_function = line
+                    .filter(|l| !objects && location.address == 0 && l.line == 0 && l.column == 0);
+                let function = bare_function.map(|l| l.function.index());
+                let known_whole = function.and_then(|f| whole.get(f).copied().flatten());
+                if let Some(id) = known_whole {
+                    frames.infos_of.push(id);
+                    continue;
+                }
                 let found = line.and_then(|l| Some((l, functions.get(l.function.index())?)));
                 let mut info = Info {
                     address: location.address,
@@ -203,6 +223,11 @@ impl<'p> Frames<'p> {
                     frames.infos.push(info);
                     crate::profile::row(frames.infos.len() - 1)
                 });
+                // A function without a name is told apart by its mapping.
+                let named = found.is_some_and(|(_, f)| !f.name.is_empty());
+                if named && let Some(place) = function.and_then(|f| whole.get_mut(f)) {
+                    *place = Some(id);
+                }
                 frames.infos_of.push(id);
             }
         }

@@ -8,15 +8,14 @@
 
 mod call_tree;
 mod edges;
-mod hash;
 mod infos;
 mod nodelets;
 mod order;
 mod sums;
 mod trim;
 
+pub(super) use crate::hash::Quick;
 pub(super) use edges::Edge;
-pub(super) use hash::Quick;
 pub(super) use infos::{Frames, Info};
 pub(super) use nodelets::{Tag, TagMap, Tags, sort_tags};
 pub(super) use trim::{Limits, Need, TagUnits, Trimmed, trimmed};

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::trim::TagUnits;
-use super::{Graph, Sum, Weights};
+use super::{Graph, Quick, Sum, Weights};
 use crate::report::measurement::scaled_label;
 use crate::report::units::is_set;
 use crate::{Label, LabelValue, Profile, Sample};
@@ -25,13 +25,13 @@ pub(in crate::report) struct Tag {
 }
 
 /// Labels by name.
-pub(in crate::report) type TagMap = HashMap<String, Tag>;
+pub(in crate::report) type TagMap = HashMap<String, Tag, Quick>;
 
 /// The labels of one node: texts, and numbers by the texts they came with.
 #[derive(Debug, Default)]
 pub(in crate::report) struct Tags {
     pub(in crate::report) texts: TagMap,
-    pub(in crate::report) numbers: HashMap<String, TagMap>,
+    pub(in crate::report) numbers: HashMap<String, TagMap, Quick>,
 }
 
 /// Heaviest first, then by name.
@@ -63,6 +63,8 @@ pub(super) fn build(
         if text.is_empty() && numbers.is_empty() {
             continue;
         }
+        let named = |value| (value, scaled_label(value, units.bytes, units.shown));
+        let numbers: Vec<(i64, String)> = numbers.into_iter().map(named).collect();
         nodes.clear();
         let leaf = path(&sample, &mut nodes);
         for (node, flat) in nodes
@@ -78,25 +80,34 @@ pub(super) fn build(
                 false => tag.cum.add(weight),
             };
             if !text.is_empty() {
-                add(find(&mut tags.texts, &text, "", 0));
+                change(&mut tags.texts, &text, ("", 0), add);
             }
-            for &value in &numbers {
-                let name = scaled_label(value, units.bytes, units.shown);
-                let of_text = tags.numbers.entry(text.clone()).or_default();
-                add(find(of_text, &name, units.bytes, value));
+            for (value, name) in &numbers {
+                if !tags.numbers.contains_key(&text) {
+                    tags.numbers.insert(text.clone(), TagMap::default());
+                }
+                if let Some(of_text) = tags.numbers.get_mut(&text) {
+                    change(of_text, name, (units.bytes, *value), add);
+                }
             }
         }
     }
     all
 }
 
-fn find<'t>(tags: &'t mut TagMap, name: &str, unit: &str, value: i64) -> &'t mut Tag {
-    tags.entry(name.to_owned()).or_insert_with(|| Tag {
+/// Changes a tag, which is made where there is none; a key is copied only then.
+fn change(tags: &mut TagMap, name: &str, (unit, value): (&str, i64), add: impl Fn(&mut Tag)) {
+    if let Some(tag) = tags.get_mut(name) {
+        return add(tag);
+    }
+    let mut tag = Tag {
         name: name.to_owned(),
         unit: unit.to_owned(),
         value,
         ..Tag::default()
-    })
+    };
+    add(&mut tag);
+    tags.insert(name.to_owned(), tag);
 }
 
 /// All text labels of a sample as one, but for the mark of a base.

@@ -1,4 +1,4 @@
-//! A fast hash for small keys that do not come from an enemy's choice alone.
+//! A fast hash for the keys of tables: ids, stacks, names.
 //!
 //! Multiply and rotate, as the Firefox and rustc hashers do. Keys are dense ids
 //! of the profile's tables, and the tables are bounded by `Limits`.

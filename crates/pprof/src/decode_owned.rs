@@ -1,0 +1,155 @@
+//! Decoding that gives the bytes back as it goes.
+//!
+//! Writers put the tables one after the other, so what was read last is cut off
+//! the end; the compressed bytes go first. Reports that print no labels leave
+//! them out.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::decode::{Decoder, inflate};
+use crate::survey::Survey;
+use crate::wire::Message;
+use crate::{DecodeError, Label, LabelValue, Limits, Profile, StringId};
+
+/// Which labels of samples to keep.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Labels {
+    /// Every one.
+    #[default]
+    All,
+    /// The first of each name and unit of numbers: what units are guessed from.
+    Units(HashSet<(StringId, StringId)>),
+}
+
+impl Labels {
+    /// True if `label` is to be kept.
+    pub(crate) fn keep(&mut self, label: &Label) -> bool {
+        match (self, label.value) {
+            (Labels::All, _) => true,
+            (Labels::Units(_), LabelValue::Text(_)) => false,
+            (Labels::Units(seen), LabelValue::Number { value, unit }) => {
+                let is_set = value != 0 || unit != StringId::default();
+                is_set && seen.insert((label.key, unit))
+            }
+        }
+    }
+}
+
+impl Profile {
+    /// As [`Profile::decode_within`], in less memory.
+    ///
+    /// # Errors
+    /// As [`Profile::decode_within`].
+    pub fn decode_owned(bytes: Vec<u8>, limits: &Limits) -> Result<Profile, DecodeError> {
+        decode(bytes, limits, Labels::All)
+    }
+
+    /// As [`Profile::decode_owned`], but of the labels only the first of each name
+    /// and unit of numbers is there. A profile that a base was taken off keeps all.
+    ///
+    /// # Errors
+    /// As [`Profile::decode_within`].
+    pub fn decode_unlabelled(bytes: Vec<u8>, limits: &Limits) -> Result<Profile, DecodeError> {
+        decode(bytes, limits, Labels::Units(HashSet::new()))
+    }
+}
+
+fn decode(bytes: Vec<u8>, limits: &Limits, labels: Labels) -> Result<Profile, DecodeError> {
+    limits.admit(&bytes)?;
+    let inflated = match inflate(&bytes, limits)? {
+        Cow::Owned(plain) => Some(plain),
+        Cow::Borrowed(_) => None,
+    };
+    let mut plain = inflated.unwrap_or(bytes);
+    let begun = Survey::of(Message::new(&plain)).and_then(|survey| {
+        let mut decoder = Decoder::new(limits);
+        decoder.strings(Message::new(&plain), &survey.table(6))?;
+        decoder.scalars(Message::new(&plain))?;
+        Ok((survey, decoder))
+    });
+    // What fails as early as this may be a legacy format.
+    let Ok((survey, mut decoder)) = begun else {
+        return Profile::decode_plain(&plain, limits);
+    };
+    if decoder.profile.strings.find("pprof::base").is_none() {
+        decoder.labels = labels;
+    }
+    let end_of = |fields: &[u64]| {
+        let ends = fields.iter().map(|&field| survey.table(field).range.end);
+        ends.max().unwrap_or(0)
+    };
+    cut(&mut plain, end_of(&[2, 3, 4, 5]));
+    decoder.functions(Message::new(&plain), &survey.table(5))?;
+    cut(&mut plain, end_of(&[2, 3, 4]));
+    decoder.mappings(Message::new(&plain), &survey.table(3))?;
+    decoder.locations(Message::new(&plain), &survey.table(4))?;
+    cut(&mut plain, end_of(&[2]));
+    decoder.samples(Message::new(&plain), &survey.table(2))?;
+    Ok(decoder.finish())
+}
+
+/// Gives back the memory of what comes after `end`.
+fn cut(plain: &mut Vec<u8>, end: usize) {
+    plain.truncate(end);
+    plain.shrink_to_fit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labelled() -> Profile {
+        let mut profile = Profile::new(&[("samples", "count")]);
+        let (key, unit) = (profile.intern("bytes"), profile.intern("kilobytes"));
+        let text = LabelValue::Text(profile.intern("a"));
+        for value in [0, 7, 8] {
+            let number = LabelValue::Number { value, unit };
+            let labels = [number, text].map(|value| Label { key, value });
+            profile.push_sample(&[], &[1], &labels);
+        }
+        profile
+    }
+
+    fn labels(profile: &Profile) -> Vec<usize> {
+        profile.samples().map(|s| s.labels.len()).collect()
+    }
+
+    #[test]
+    fn owned_bytes_give_the_same_profile() {
+        let bytes = labelled().encode();
+        let limits = Limits::default();
+        let owned = Profile::decode_owned(bytes.clone(), &limits);
+        assert_eq!(
+            owned.expect("valid"),
+            Profile::decode(&bytes).expect("valid")
+        );
+    }
+
+    #[test]
+    fn one_label_is_kept_for_each_unit() {
+        let bytes = labelled().encode();
+        let limits = Limits::default();
+        let bare = Profile::decode_unlabelled(bytes, &limits).expect("valid");
+        assert_eq!(labels(&bare), [1, 0, 0]);
+    }
+
+    #[test]
+    fn the_mark_of_a_base_is_kept() {
+        let mut profile = labelled();
+        profile.intern("pprof::base");
+        let limits = Limits::default();
+        let all = Profile::decode_unlabelled(profile.encode(), &limits).expect("valid");
+        assert_eq!(labels(&all), [2, 2, 2]);
+    }
+
+    #[test]
+    fn a_cut_file_is_refused() {
+        let bytes = labelled().encode();
+        for end in 0..bytes.len() {
+            let part = bytes.get(..end).expect("within").to_vec();
+            let owned = Profile::decode_owned(part.clone(), &Limits::default());
+            assert_eq!(owned.is_ok(), Profile::decode(&part).is_ok(), "{end}");
+        }
+    }
+}
