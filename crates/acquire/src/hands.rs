@@ -158,9 +158,9 @@ impl Hands {
         let tree = self.service.tree();
         let scan = tokio::task::spawn_blocking(move || listeners::outgoing(&tree)).await;
         if let Ok(Ok(peers)) = scan {
-            let ours = |peer: &String| {
-                *peer == self.receiver.addr() || self.receiver.extra().contains(peer)
-            };
+            let mut receivers = self.receiver.extra();
+            receivers.push(self.receiver.addr());
+            let ours = |peer: &String| receivers.contains(peer);
             let peers = peers
                 .iter()
                 .map(ToString::to_string)

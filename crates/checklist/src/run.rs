@@ -210,6 +210,22 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Takes the ports of a collector once the service is ready. One that is not ready after so long
+/// may be waiting for its collector.
+async fn with_collector<T>(
+    ready: impl Future<Output = T>,
+    receiver: &Receiver,
+    patience: Duration,
+) -> T {
+    tokio::pin!(ready);
+    let outcome = tokio::time::timeout(patience, &mut ready).await;
+    receiver.listen_for_defaults().await;
+    match outcome {
+        Ok(outcome) => outcome,
+        Err(_) => ready.await,
+    }
+}
+
 /// The processes of a run.
 #[derive(Default)]
 struct World {
@@ -281,7 +297,8 @@ impl World {
             settings.private.clone(),
         ));
         let ready_url = placed(settings.start.ready.as_deref(), &values)?;
-        match start::target(hands, recorder, ready_url, settings.ready_timeout).await {
+        let ready = start::target(hands, recorder, ready_url, settings.ready_timeout);
+        match with_collector(ready, receiver, settings.ready_timeout / 2).await {
             Ok(how) => progress(Progress::Ready(how)),
             Err(NotReady::Ended) => {
                 recorder.trouble(ended_early(hands));

@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -37,13 +37,15 @@ const HTTP1_BUFFER: usize = 64 << 10;
 /// First byte of every TLS connection (RFC 8446, section 5.1: `handshake`).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Accepts until told to stop; an error says why it could not go on. The first listener is the one
-/// that only processes of ours know.
+/// Accepts until told to stop; an error says why it could not go on. `own` is the listener that
+/// only processes of ours know; `more` brings those that strangers know.
 pub(super) async fn serve(
-    listeners: Vec<TcpListener>,
+    own: TcpListener,
+    mut more: mpsc::Receiver<TcpListener>,
     intake: Arc<Intake>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
+    let mut listeners = vec![own];
     let for_connections = stop.clone();
     let mut connections = JoinSet::new();
     let mut errors = 0;
@@ -67,6 +69,7 @@ pub(super) async fn serve(
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
+            Some(listener) = more.recv() => listeners.push(listener),
             Some(_) = connections.join_next() => {}
             () = told_to_stop(&mut stop) => break,
         }

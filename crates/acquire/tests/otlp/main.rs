@@ -29,7 +29,7 @@ impl Bench {
 
     async fn with(limits: Limits) -> Self {
         let recorder = Recorder::new(Instant::now(), None);
-        let receiver = Receiver::start_with(recorder.clone(), limits, &[])
+        let receiver = Receiver::start_with(recorder.clone(), limits)
             .await
             .expect("a loopback port");
         Self { recorder, receiver }

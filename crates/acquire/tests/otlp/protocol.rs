@@ -172,10 +172,14 @@ async fn further_ports_are_taken_where_they_are_free() {
         .expect("a port");
     let taken = holder.local_addr().expect("its address").port();
     let recorder = Recorder::new(Instant::now(), None);
-    let receiver = Receiver::start_with(recorder, Limits::default(), &[taken, 0])
-        .await
-        .expect("a port that is taken is no error");
-    assert_eq!(receiver.extra().len(), 1);
+    let receiver = Receiver::start(recorder).await.expect("a port");
+    assert!(receiver.extra().is_empty());
+    receiver.also_listen(&[taken, 0]).await;
+    assert_eq!(
+        receiver.extra().len(),
+        1,
+        "a port that is taken is no error"
+    );
     let extra = receiver.extra()[0].clone();
     assert_ne!(extra, receiver.addr());
     let answered = grpc(&extra, TRACES, None, framed(0, &one_span())).await;
@@ -186,10 +190,10 @@ async fn further_ports_are_taken_where_they_are_free() {
 #[tokio::test]
 async fn a_further_port_listens_to_our_own_processes_only() {
     let recorder = Recorder::new(Instant::now(), None);
-    let receiver = Receiver::start_with(recorder.clone(), Limits::default(), &[0])
-        .await
-        .expect("a port");
-    let port = receiver.extra()[0].rsplit_once(':').expect("a port").1;
+    let receiver = Receiver::start(recorder.clone()).await.expect("a port");
+    receiver.also_listen(&[0]).await;
+    let extra = receiver.extra();
+    let port = extra[0].rsplit_once(':').expect("a port").1;
     let losses = || {
         recorder.read(|evidence| {
             let losses = evidence.receiver_losses().map(str::to_owned);
