@@ -83,14 +83,24 @@ impl Coincidence {
 impl Windows {
     /// All of our requests.
     pub(crate) fn of(seen: &Evidence) -> Self {
-        Self::of_calls(seen, &seen.calls)
+        Self::of_calls(seen, &seen.calls, Duration::ZERO)
     }
 
-    /// Some of our requests. The run lasts from the first request of all to the last moment before
-    /// the service was told to stop.
-    pub(crate) fn of_calls<'a>(
+    /// Some of our requests, for spans that may begin with them: those are stamped by the clock on
+    /// the wall, which runs a little before or behind ours.
+    pub(crate) fn of_entries<'a>(
         seen: &'a Evidence,
         calls: impl IntoIterator<Item = &'a Call>,
+    ) -> Self {
+        Self::of_calls(seen, calls, LAG)
+    }
+
+    /// The run lasts from the first request of all to the last moment before the service was told
+    /// to stop.
+    fn of_calls<'a>(
+        seen: &'a Evidence,
+        calls: impl IntoIterator<Item = &'a Call>,
+        before: Duration,
     ) -> Self {
         let spans: Vec<(At, At)> = calls
             .into_iter()
@@ -99,7 +109,7 @@ impl Windows {
                 // A handler whose caller has left goes on for an unknown time.
                 let left = matches!(ended.end, CallEnd::Left | CallEnd::Reset { .. });
                 let tail = if left { Duration::from_millis(50) } else { LAG };
-                Some((call.sent.at, ended.at + tail))
+                Some((call.sent.at.before(before), ended.at + tail))
             })
             .collect();
         let answered = seen.calls.iter().filter(|call| call.ended.is_some());
