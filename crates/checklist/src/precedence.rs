@@ -16,6 +16,31 @@ struct Precedence {
 /// The flat table: one line a precedence (design, 3).
 const TABLE: &[Precedence] = &[
     Precedence {
+        deeper: "span-id-without-trace-id",
+        shallower: "log-without-trace",
+        same: same_subject,
+    },
+    Precedence {
+        deeper: "request-without-span",
+        shallower: "log-without-trace",
+        same: only_in_its_requests,
+    },
+    Precedence {
+        deeper: "request-without-span",
+        shallower: "context-not-forwarded",
+        same: only_in_its_requests,
+    },
+    Precedence {
+        deeper: "incoming-context-ignored",
+        shallower: "log-without-trace",
+        same: only_in_its_requests,
+    },
+    Precedence {
+        deeper: "incoming-context-ignored",
+        shallower: "context-not-forwarded",
+        same: only_in_its_requests,
+    },
+    Precedence {
         deeper: "deadline-ignored",
         shallower: "cancel-ignored",
         same: same_subject,
@@ -34,6 +59,18 @@ const TABLE: &[Precedence] = &[
 
 fn same_subject(deeper: &Finding, shallower: &Finding) -> bool {
     deeper.subject == shallower.subject
+}
+
+/// It happens in requests alone that no span of our trace entered, and those are among them.
+fn only_in_its_requests(deeper: &Finding, shallower: &Finding) -> bool {
+    let only = shallower
+        .message
+        .split_once("that no span of our trace entered: ");
+    let mut subjects = only.into_iter().flat_map(|(_, rest)| rest.split(", "));
+    subjects.any(|subject| {
+        let rest = subject.strip_prefix(deeper.subject.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 /// The goroutines that were counted are the handlers that go on.
@@ -144,6 +181,26 @@ mod tests {
             check(&[("deadline-ignored", "a.B/C"), ("cancel-ignored", "a.B/C")]),
             [("deadline-ignored".to_owned(), 1)]
         );
+    }
+
+    #[test]
+    fn what_only_happens_without_a_span_is_explained_by_that() {
+        let explained = |said: &str| {
+            let mut shallower = finding("log-without-trace", "\"order found\"");
+            shallower.message = format!("12 lines. {said} Others carry theirs.");
+            apply(vec![
+                finding("request-without-span", "GET /orders/7"),
+                shallower,
+            ])
+            .len()
+                == 1
+        };
+        let only = "Only in requests that no span of our trace entered: ";
+        assert!(explained(&format!("{only}GET /orders/7.")));
+        assert!(explained(&format!("{only}GET /carts/1, GET /orders/7.")));
+        assert!(!explained(&format!("{only}GET /orders/77.")));
+        assert!(!explained(&format!("{only}GET /carts/1.")));
+        assert!(!explained("In GET /orders/7."));
     }
 
     #[test]

@@ -108,3 +108,10 @@ pub fn orders(faults: &[&str]) -> Service {
         .grpc("orders.v1.Orders/Search", r#"{"query":"bolt"}"#)
         .http("GET /orders/7")
 }
+
+/// The example service `plain`, which has no tracing SDK, and a request.
+#[must_use]
+pub fn plain(_: &[&str]) -> Service {
+    let command = ["bin/plain", "-http", "127.0.0.1:0", "-admin", "127.0.0.1:0"];
+    Service::new("plain", command).http("GET /greetings/ann")
+}

@@ -18,8 +18,7 @@ const FROZEN: &str = "events.jsonl.gz";
 const BLOBS: &str = "blobs";
 
 /// Freezes a bundle. `folder`, in which the run took place, becomes `/srv`; trace and span ids,
-/// which cannot be compressed, are numbered; attributes of spans, which no rule reads, are left
-/// out.
+/// which cannot be compressed, are numbered; attributes of spans that no rule reads are left out.
 ///
 /// # Panics
 /// If a file cannot be read or written.
@@ -74,11 +73,17 @@ fn copy_blobs(from: &Path, to: &Path) {
     }
 }
 
+/// By these a server span is known to serve a request.
+const ATTRIBUTES: [&str; 2] = ["url.path", "http.route"];
+
 fn without_attributes(events: &str) -> String {
     let shortened = |line: &str| {
         let mut event: Value = serde_json::from_str(line).ok()?;
         for span in event["of"].get_mut("spans")?.as_array_mut()? {
-            span["attributes"] = Value::Array(Vec::new());
+            span["attributes"].as_array_mut()?.retain(|attribute| {
+                let name = attribute[0].as_str();
+                name.is_some_and(|name| ATTRIBUTES.contains(&name))
+            });
         }
         Some(event.to_string())
     };

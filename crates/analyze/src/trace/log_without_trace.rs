@@ -12,7 +12,7 @@ use shakedown_evidence::log::{
 };
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
 
-use super::probe_spans;
+use super::{entries, probe_spans};
 use crate::chance::{Coincidence, Windows};
 use crate::exhibits;
 use crate::judgement::Found;
@@ -106,10 +106,9 @@ impl<'a> Sorted<'a> {
                 .get(16..)
                 .and_then(|low| u64::from_str_radix(low, 16).ok())
         };
-        let ours: HashMap<u64, &str> = seen
-            .calls
-            .iter()
-            .filter_map(|call| Some((low(&call.sent.trace_id)?, call.sent.trace_id.as_str())))
+        let ours: HashMap<u64, &str> = probe_spans::traces(seen)
+            .into_iter()
+            .filter_map(|trace| Some((low(trace)?, trace)))
             .collect();
         let mut carried = 0;
         let mut bare = Vec::new();
@@ -165,6 +164,8 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         0 => "No other line carries one either.".to_owned(),
         carried => format!("Other templates carry theirs: {carried} lines."),
     };
+    let only = entries::only_without_span(seen, sorted.lines(group).map(|line| line.at));
+    let only = only.map_or(String::new(), |only| format!("{only} "));
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.push(Exhibit::Quote {
         title: "lines".into(),
@@ -178,7 +179,7 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         certainty: Certainty::Probable { p: chance.p },
         subject: format!("\"{}\"", group.template),
         message: format!(
-            "\"{}\" ({}): {count} lines without a trace id. {}. {others}",
+            "\"{}\" ({}): {count} lines without a trace id. {}. {only}{others}",
             group.template,
             name(group.format),
             chance.sentence("times it was written")

@@ -9,11 +9,15 @@ use serde_json::Value;
 use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
-const RULES: [&str; 8] = [
+const RULES: [&str; 12] = [
     "pprof-missing",
     "pprof-public",
     "log-without-trace",
+    "span-id-without-trace-id",
     "context-not-forwarded",
+    "request-without-span",
+    "incoming-context-ignored",
+    "tracing-missing",
     "deadline-ignored",
     "cancel-ignored",
     "leak-per-request",

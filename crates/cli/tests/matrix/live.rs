@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use shakedown_report::FORMATS;
-use shakedown_testkit::{Ended, Run, freeze, orders};
+use shakedown_testkit::{Ended, Run, freeze};
 
 use crate::expected;
 use crate::table::CASES;
@@ -36,6 +36,40 @@ fn pprof_public() {
 #[test]
 fn log_without_trace() {
     check("log-without-trace");
+}
+
+#[test]
+fn span_id_without_trace_id() {
+    check("span-id-without-trace-id");
+}
+
+#[test]
+fn request_without_span() {
+    check("request-without-span");
+}
+
+#[test]
+fn incoming_context_ignored() {
+    check("incoming-context-ignored");
+}
+
+#[test]
+fn tracing_missing() {
+    check("tracing-missing");
+}
+
+#[test]
+fn sampled_away() {
+    let ended = check("sampled-away");
+    let report = ended.report();
+    for rule in report["rules"].as_array().expect("a list") {
+        let reason = rule["reason"].as_str().unwrap_or_default();
+        let names_the_cause = reason.contains("most likely a sampler set in code");
+        assert!(
+            rule["outcome"] != "inconclusive" || names_the_cause,
+            "{reason}"
+        );
+    }
 }
 
 #[test]
@@ -80,7 +114,7 @@ fn no_case_of_the_table_is_left_out() {
 fn check(name: &str) -> Ended {
     let case = expected::case(name);
     // A service that ignores SIGTERM is waited for that long; the healthy one needs 0.3 s.
-    let service = orders(case.faults).grace("4s");
+    let service = (case.service)(case.faults).grace("4s");
     let ended = Run::of(PROGRAM)
         .config(&service)
         .flags(["check", "--window", "6s", "--format", "json"])

@@ -1,9 +1,13 @@
 //! The matrix: each fault of the fixture services, and all that a run on it must say.
 
-/// One fault of the fixture service `orders`.
+use shakedown_testkit::{Service, orders, plain};
+
+/// One fault of a fixture service, mostly of `orders`.
 pub(crate) struct Case {
     /// Name of the test and of the frozen bundle.
     pub(crate) name: &'static str,
+    /// The service with its faults.
+    pub(crate) service: fn(&[&str]) -> Service,
     /// What follows `-fault`.
     pub(crate) faults: &'static [&'static str],
     /// The word at the top.
@@ -30,11 +34,18 @@ pub(crate) struct Found {
 
 const HEALTHY: Case = Case {
     name: "healthy",
+    service: orders,
     faults: &[],
     verdict: "READY",
     code: 0,
     but: &[],
     findings: &[],
+};
+
+const NOT_PROVEN: Case = Case {
+    verdict: "NOT PROVEN",
+    code: 3,
+    ..HEALTHY
 };
 
 const NOT_READY: Case = Case {
@@ -98,6 +109,26 @@ pub(crate) const CASES: &[Case] = &[
         ..NOT_READY
     },
     Case {
+        name: "span-id-without-trace-id",
+        faults: &["span-id-without-trace-id"],
+        but: &[
+            ("span-id-without-trace-id", "failed"),
+            ("log-without-trace", "failed"),
+        ],
+        findings: &[Found {
+            rule: "span-id-without-trace-id",
+            subject: "\"order audited\"",
+            at: Some((
+                "internal/orders/audit_span_id_without_trace_id.go",
+                "order audited",
+            )),
+            // The gRPC side logs with zap, the HTTP side with slog.
+            because_of: &["log-without-trace", "log-without-trace"],
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
         name: "context-not-forwarded",
         faults: &["context-not-forwarded"],
         but: &[("context-not-forwarded", "failed")],
@@ -108,6 +139,73 @@ pub(crate) const CASES: &[Case] = &[
             ..ERROR
         }],
         ..NOT_READY
+    },
+    Case {
+        name: "request-without-span",
+        faults: &["request-without-span"],
+        but: &[
+            ("log-without-trace", "failed"),
+            ("context-not-forwarded", "failed"),
+            ("request-without-span", "failed"),
+        ],
+        findings: &[Found {
+            rule: "request-without-span",
+            subject: "GET /orders/7",
+            because_of: &[
+                "log-without-trace",
+                "log-without-trace",
+                "context-not-forwarded",
+            ],
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "incoming-context-ignored",
+        faults: &["incoming-context-ignored"],
+        but: &[
+            ("log-without-trace", "inconclusive"),
+            ("span-id-without-trace-id", "inconclusive"),
+            ("context-not-forwarded", "inconclusive"),
+            ("incoming-context-ignored", "failed"),
+        ],
+        findings: &[Found {
+            rule: "incoming-context-ignored",
+            subject: "orders",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "tracing-missing",
+        service: plain,
+        but: &[
+            ("log-without-trace", "inconclusive"),
+            ("span-id-without-trace-id", "inconclusive"),
+            ("context-not-forwarded", "inconclusive"),
+            ("request-without-span", "inconclusive"),
+            ("incoming-context-ignored", "inconclusive"),
+            ("tracing-missing", "failed"),
+            ("deadline-ignored", "not applicable"),
+        ],
+        findings: &[Found {
+            rule: "tracing-missing",
+            subject: "no tracing SDK is linked",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "sampled-away",
+        faults: &["sampled-away"],
+        but: &[
+            ("log-without-trace", "inconclusive"),
+            ("span-id-without-trace-id", "inconclusive"),
+            ("context-not-forwarded", "inconclusive"),
+            ("request-without-span", "inconclusive"),
+            ("incoming-context-ignored", "inconclusive"),
+        ],
+        ..NOT_PROVEN
     },
     Case {
         name: "deadline-ignored",
