@@ -28,7 +28,7 @@ pub(crate) struct Found {
     pub(crate) because_of: &'static [&'static str],
 }
 
-const HEALTHY: Case = Case {
+pub(crate) const HEALTHY: Case = Case {
     name: "healthy",
     faults: &[],
     verdict: "READY",
@@ -37,13 +37,13 @@ const HEALTHY: Case = Case {
     findings: &[],
 };
 
-const NOT_READY: Case = Case {
+pub(crate) const NOT_READY: Case = Case {
     verdict: "NOT READY",
     code: 1,
     ..HEALTHY
 };
 
-const ERROR: Found = Found {
+pub(crate) const ERROR: Found = Found {
     rule: "",
     severity: "error",
     subject: "",
