@@ -12,7 +12,7 @@ use shakedown_experiment::Action;
 use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
 use crate::process::{Service, Signal};
-use crate::{Recorder, executable, listeners};
+use crate::{Recorder, Stalls, executable, listeners};
 
 /// Everything that an action may need.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Hands {
     caller: Caller,
     probe: ProbeSettings,
     private: Vec<String>,
+    stalls: Arc<Stalls>,
 }
 
 impl Hands {
@@ -45,7 +46,15 @@ impl Hands {
             caller,
             probe,
             private,
+            stalls: Arc::default(),
         }
+    }
+
+    /// Takes the forwarders between the service and its dependencies.
+    #[must_use]
+    pub fn with_stalls(mut self, stalls: Arc<Stalls>) -> Self {
+        self.stalls = stalls;
+        self
     }
 
     /// The service.
@@ -85,6 +94,8 @@ impl Hands {
             }
             Action::Profile { kind, window } => self.profile(kind, window).await,
             Action::Snapshot { form, label } => self.snapshot(form, &label).await,
+            Action::Hold { stall } => self.stalls.hold(&self.recorder, &stall),
+            Action::Release { stall } => self.stalls.release(&self.recorder, &stall),
             Action::CloseConnections => self.caller.close_all().await,
             Action::Canary => {
                 self.receiver.canary().await;
@@ -163,7 +174,11 @@ impl Hands {
             let ours = |peer: &String| receivers.contains(peer);
             let peers = peers
                 .iter()
-                .map(ToString::to_string)
+                // A forwarder of ours is not whom the service talks to.
+                .map(|peer| match self.stalls.beyond(peer) {
+                    Some(to) => to.to_owned(),
+                    None => peer.to_string(),
+                })
                 .filter(|peer| !ours(peer))
                 .collect();
             self.recorder.record(Event::Connections(Connections {

@@ -11,6 +11,8 @@ pub mod probe;
 pub mod process;
 mod recorder;
 pub mod source;
+mod stall;
 
 pub use hands::Hands;
 pub use recorder::Recorder;
+pub use stall::Stalls;

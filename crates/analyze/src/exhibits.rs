@@ -91,6 +91,24 @@ pub(crate) fn doing(stack: &Stack) -> String {
     }
 }
 
+/// The same of a goroutine that works for the service's own code: where it is deep in a library,
+/// what that code called there says more than the library's innermost function.
+pub(crate) fn doing_for(seen: &Evidence, of: &Stack) -> String {
+    let word = doing(of);
+    let own = |frame: &Frame| handler::is_own(frame, seen.build.as_ref());
+    let called = of
+        .frames
+        .iter()
+        .position(own)
+        .and_then(|own| of.frames.get(own.checked_sub(1)?));
+    match called {
+        Some(frame) if of.frames.iter().any(|any| short(&any.function) == word) => {
+            short(&frame.function).to_owned()
+        }
+        _ => word,
+    }
+}
+
 /// `orders.(*Server).Search` of `shop.test/internal/orders.(*Server).Search`.
 pub(crate) fn short(function: &str) -> &str {
     function.rsplit('/').next().unwrap_or(function)

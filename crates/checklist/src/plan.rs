@@ -31,7 +31,7 @@ pub(crate) struct Lane {
 pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
     let seconds = Duration::from_secs;
     let window = settings.window;
-    vec![
+    let mut lanes = vec![
         Lane {
             name: "look",
             usual: seconds(1),
@@ -69,12 +69,20 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             experiments: cancels,
         },
         Lane {
+            name: "stalls",
+            usual: seconds(8),
+            limit: seconds(300),
+            experiments: stalls,
+        },
+        Lane {
             name: "stop",
             usual: seconds(2),
             limit: settings.grace + seconds(60),
             experiments: stop,
         },
-    ]
+    ];
+    lanes.retain(|lane| lane.name != "stalls" || !settings.stalls.is_empty());
+    lanes
 }
 
 fn boxed(experiment: impl Experiment + 'static) -> Box<dyn Experiment> {
@@ -121,16 +129,20 @@ fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
 }
 
 fn deadlines(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+    audits(
+        with_deadline(seen)
+            .map(|request| Audit::new(request, Purpose::Deadline))
+            .collect(),
+    )
+}
+
+/// Requests that carry a deadline: HTTP has no header for it.
+fn with_deadline(seen: &Evidence) -> impl Iterator<Item = usize> {
     let is_grpc = |request: &usize| {
         seen.request(*request)
             .is_some_and(|request| matches!(request.kind, RequestKind::Grpc { .. }))
     };
-    let requests = (0..seen.run.requests.len()).filter(is_grpc);
-    audits(
-        requests
-            .map(|request| Audit::new(request, Purpose::Deadline))
-            .collect(),
-    )
+    (0..seen.run.requests.len()).filter(is_grpc)
 }
 
 fn cancels(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -139,6 +151,22 @@ fn cancels(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
             .map(|request| Audit::new(request, Purpose::Cancel))
             .collect(),
     )
+}
+
+/// Each stall holds alone: behind two at once a handler never comes to the second.
+fn stalls(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let all = 0..seen.run.requests.len();
+    let moments = with_deadline(seen)
+        .map(|request| (request, Purpose::Deadline))
+        .chain(all.map(|request| (request, Purpose::Cancel)));
+    let moments: Vec<_> = moments.collect();
+    let behind = |name| {
+        let audit =
+            move |(request, purpose): &(usize, Purpose)| Audit::behind(*request, *purpose, name);
+        moments.iter().map(audit)
+    };
+    let names = settings.stalls.iter().map(|stall| stall.name.as_str());
+    audits(names.flat_map(behind).collect())
 }
 
 fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use shakedown_acquire::otlp::Receiver;
 use shakedown_acquire::probe::{Headers, ProbeSettings};
 use shakedown_acquire::process::{Service, StartError, remedy};
-use shakedown_acquire::{Hands, Recorder};
+use shakedown_acquire::{Hands, Recorder, Stalls};
 use shakedown_evidence::bundle::{BundleError, Writer};
 use shakedown_evidence::{Event, Evidence, Request, RequestKind, Role, RunFacts};
 use shakedown_experiment::Action;
 use shakedown_findings::RunReport;
 
-use crate::launch::{launch, placed, values};
+use crate::launch::{launch, placed, placeholder_of, stalls, values};
 use crate::placeholder;
 use crate::quote::quote_source;
 use crate::start::{self, NotReady};
@@ -100,6 +100,16 @@ pub enum RunError {
     /// A port for `{{port.NAME}}` cannot be had.
     #[error("no free port on loopback: {0}")]
     Port(std::io::Error),
+    /// A stall holds nothing back.
+    #[error(
+        "nothing goes through stall {name}: put {{stall.{name}.addr}} where the service takes the address {to}, in its command, --env or start.env"
+    )]
+    StallUnused {
+        /// Its name.
+        name: String,
+        /// Where it leads.
+        to: String,
+    },
     /// A header cannot be sent.
     #[error("{0}")]
     Header(String),
@@ -172,6 +182,7 @@ fn facts(settings: &Settings) -> RunFacts {
         only: settings.only.clone(),
         fail_on: settings.fail_on.name().into(),
         requests: requests(settings),
+        stalls: settings.stalls.clone(),
         private: settings.private.clone(),
         grace_ms: millis(settings.grace),
         source: settings
@@ -229,6 +240,7 @@ async fn with_collector<T>(
 /// The processes of a run.
 #[derive(Default)]
 struct World {
+    stalls: Arc<Stalls>,
     dependencies: Vec<Service>,
     target: Option<Hands>,
 }
@@ -243,7 +255,12 @@ impl World {
         headers: Headers,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), RunError> {
-        let values = values(settings, receiver)?;
+        let mut values = values(settings, receiver)?;
+        let led = stalls(settings, &values)?;
+        let opened = Stalls::start(&led).await.map_err(RunError::Port)?;
+        let addresses = opened.addresses();
+        values.extend(addresses.map(|(name, addr)| (placeholder_of(name), addr.to_string())));
+        self.stalls = Arc::new(opened);
         let usual = Duration::from_secs(2);
         for dependency in &settings.dependencies {
             progress(Progress::Step {
@@ -289,13 +306,16 @@ impl World {
             headers,
             ..ProbeSettings::default()
         };
-        let hands = self.target.insert(Hands::new(
+        let hands = Hands::new(
             recorder.clone(),
             service,
             Arc::clone(receiver),
             probe,
             settings.private.clone(),
-        ));
+        );
+        let hands = self
+            .target
+            .insert(hands.with_stalls(Arc::clone(&self.stalls)));
         let ready_url = placed(settings.start.ready.as_deref(), &values)?;
         let ready = start::target(hands, recorder, ready_url, settings.ready_timeout);
         match with_collector(ready, receiver, settings.ready_timeout / 2).await {
@@ -352,6 +372,11 @@ impl World {
                     }
                 }
             }
+            // A lane that was left may have left a stall holding.
+            self.stalls.release_all(recorder);
+        }
+        for why in self.stalls.unused() {
+            recorder.trouble(why);
         }
         tokio::time::sleep(FLUSH).await;
         hands.perform(Action::Canary).await;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shakedown_evidence::Request;
+use shakedown_evidence::{Request, Stall};
 use shakedown_findings::Severity;
 
 /// Everything that a run needs to know before it begins.
@@ -15,6 +15,8 @@ pub struct Settings {
     pub start: Start,
     /// Services that it needs, started before and stopped after.
     pub dependencies: Vec<Dependency>,
+    /// Forwarders between the service and its dependencies; placeholders allowed in where they lead.
+    pub stalls: Vec<Stall>,
     /// Requests that may be sent.
     pub requests: Vec<Request>,
     /// Headers sent with every request; never recorded.

@@ -18,6 +18,8 @@ pub enum Purpose {
     Deadline,
     /// A call that we leave while its handler runs.
     Cancel,
+    /// To see that the service is well again after a dependency of it was stalled.
+    Recover,
 }
 
 /// A request went out.

@@ -6,7 +6,7 @@ use crate::log::RawLine;
 use crate::{
     BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
     PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
-    Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport, Trouble,
+    Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -53,6 +53,8 @@ pub enum Event {
     Snapshot(Snapshot),
     /// A probe brought nothing.
     ProbeFailed(ProbeFailure),
+    /// A stall began to hold answers, or let them go.
+    Stall(StallChange),
     /// The service was told to stop.
     Stop(StopReport),
     /// An excerpt of source.

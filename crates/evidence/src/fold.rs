@@ -8,7 +8,7 @@ use crate::{
     At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Exit, Listener, ListenerFacts,
     Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
     ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack,
-    StopReport, Trouble,
+    StallChange, StopReport, Trouble,
 };
 
 /// A request with how it ended.
@@ -83,6 +83,8 @@ pub struct Evidence {
     pub snapshots: Vec<Snapshot>,
     /// Probes that brought nothing.
     pub failures: Vec<ProbeFailure>,
+    /// When stalls held and let go.
+    pub stalls: Vec<StallChange>,
     /// Stops.
     pub stops: Vec<StopReport>,
     /// Source excerpts.
@@ -173,6 +175,10 @@ impl Evidence {
             Event::ProbeFailed(of) => {
                 self.seen(of.at);
                 self.failures.push(of);
+            }
+            Event::Stall(of) => {
+                self.seen(of.at);
+                self.stalls.push(of);
             }
             Event::Stop(of) => {
                 self.seen(of.until);

@@ -22,6 +22,7 @@ mod profile;
 mod run;
 mod source;
 mod span;
+mod stall;
 mod time;
 
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
@@ -43,4 +44,5 @@ pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
 pub use shakedown_symbols::BuildInfoError;
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
+pub use stall::{Answers, Stall, StallChange};
 pub use time::At;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::At;
+use crate::{At, Stall};
 
 /// Everything that was decided before the run began. Frozen in the bundle, so that a replay
 /// needs neither configuration nor clock.
@@ -31,6 +31,9 @@ pub struct RunFacts {
     pub fail_on: String,
     /// Requests that were given.
     pub requests: Vec<Request>,
+    /// Forwarders between the service and its dependencies.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
     /// Addresses that the configuration calls private.
     pub private: Vec<String>,
     /// How long a stop may take, milliseconds.

@@ -38,6 +38,16 @@ pub enum Action {
     },
     /// See which connections the service itself has opened.
     ScanConnections,
+    /// Keep a dependency's answers back.
+    Hold {
+        /// Name of the stall.
+        stall: String,
+    },
+    /// Let them go on.
+    Release {
+        /// Name of the stall.
+        stall: String,
+    },
     /// Close every connection that we hold to the service.
     CloseConnections,
     /// Export a span of our own to our receiver, to see whether it still works.

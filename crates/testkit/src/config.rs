@@ -100,6 +100,31 @@ pub fn orders_alone(faults: &[&str]) -> Service {
     )
 }
 
+/// The example service `orders` with faults behind an inventory that answers in 3 ms, so that no
+/// handler can be caught unless that is stalled; two requests that wait for it.
+#[must_use]
+pub fn fast_orders(faults: &[&str], stalled: bool) -> Service {
+    let mut service = orders_alone(faults);
+    let reach = "127.0.0.1:{port.inventory}";
+    if stalled {
+        let words = service.command.iter_mut();
+        words
+            .filter(|word| *word == reach)
+            .for_each(|word| *word = "{stall.inventory.addr}".into());
+        let _ = write!(
+            service.tables,
+            "[[service.stall]]\nname = \"inventory\"\nto = {reach:?}\n"
+        );
+    }
+    service.tables = service.tables.replace(
+        "\"bin/inventory\"",
+        "\"bin/inventory\", \"-delay\", \"3ms\"",
+    );
+    service
+        .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
+        .http("GET /orders/7")
+}
+
 /// The example service `orders` with faults, its dependency, and requests to all that it serves.
 #[must_use]
 pub fn orders(faults: &[&str]) -> Service {

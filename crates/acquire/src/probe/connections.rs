@@ -20,7 +20,7 @@ pub(crate) enum Lane {
 impl Lane {
     pub(crate) const fn of(purpose: Purpose) -> Self {
         match purpose {
-            Purpose::Locate | Purpose::Traffic | Purpose::Batch => Self::Traffic,
+            Purpose::Locate | Purpose::Traffic | Purpose::Batch | Purpose::Recover => Self::Traffic,
             Purpose::Deadline | Purpose::Cancel => Self::Audit,
         }
     }

@@ -71,6 +71,7 @@ pub(super) fn judge_requests(
     }
     let mut findings = Vec::new();
     let (mut clean, mut calls, mut slowest) = (Vec::new(), 0, std::time::Duration::ZERO);
+    let mut stalls: Vec<&str> = Vec::new();
     let mut open: Option<Judgement> = None;
     for request in requests {
         let subject = seen
@@ -81,8 +82,10 @@ pub(super) fn judge_requests(
             Audit::Clean {
                 calls: of,
                 slowest: by,
+                behind,
             } => {
                 clean.push(subject);
+                stalls.extend(behind.map(|stall| stall.name.as_str()));
                 calls += of;
                 slowest = slowest.max(by);
             }
@@ -102,8 +105,15 @@ pub(super) fn judge_requests(
             .iter()
             .map(|subject| crate::exhibits::short_subject(subject))
             .collect();
+        stalls.sort_unstable();
+        stalls.dedup();
+        let behind = if stalls.is_empty() {
+            String::new()
+        } else {
+            format!(" (behind stall {})", stalls.join(", "))
+        };
         Judgement::passed(format!(
-            "{}: {calls} calls {how}, gone within {} ms",
+            "{}: {calls} calls {how}{behind}, gone within {} ms",
             shown.join(", "),
             slowest.as_millis()
         ))
@@ -118,16 +128,17 @@ fn finding(seen: &Evidence, request: usize, late: &Late<'_>) -> Finding {
     Found {
         certainty: Certainty::Proven,
         message: format!(
-            "{subject} was still in {} {} ms after its {} ms deadline, in {} of {} calls.",
-            late.doing(),
+            "{subject} was still in {} {} ms after its {} ms deadline, in {} of {} calls{}.",
+            late.doing(seen),
             late.longest.as_millis(),
             late.moment.after.as_millis(),
             late.late,
-            late.calls
+            late.calls,
+            late.meanwhile()
         ),
         location: late.place(seen),
         exhibits: late.exhibits(seen),
-        fix: "select { case <-work: … case <-ctx.Done(): return nil, status.FromContextError(ctx.Err()).Err() }; pass ctx to every call, and wait with a timer, not with time.Sleep".into(),
+        fix: late.fix("select { case <-work: … case <-ctx.Done(): return nil, status.FromContextError(ctx.Err()).Err() }; pass ctx to every call, and wait with a timer, not with time.Sleep"),
         repeat: repeat(seen, RULE.meta.name),
         subject,
     }

@@ -3,3 +3,4 @@
 mod audits;
 pub(crate) mod cancel_ignored;
 pub(crate) mod deadline_ignored;
+mod stalled;

@@ -40,6 +40,15 @@ fn judge(seen: &Evidence) -> Judgement {
     let waited = stop.until - stop.at;
     match stop.gone {
         Some(gone) => Judgement::passed(format!("SIGTERM: gone in {}", seconds(gone - stop.at))),
+        None if (0..seen.run.requests.len()).any(|request| seen.unrecovered(request).is_some()) => {
+            Judgement::inconclusive(
+                format!(
+                    "still there {} after SIGTERM, but it had not recovered from the stall of a dependency before",
+                    seconds(waited)
+                ),
+                "run again without --stall",
+            )
+        }
         None => {
             let place = waiting_main(seen);
             let moments = vec![

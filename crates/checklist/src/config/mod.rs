@@ -1,21 +1,24 @@
 //! `shakedown.toml`: read, checked, with the line of each mistake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use shakedown_evidence::{Request, RequestKind};
+use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 use toml::Spanned;
 
 mod error;
 mod file;
+mod stall;
 mod words;
 
 pub use error::ConfigError;
+use stall::StallTable;
+pub use stall::{stall, stall_flag};
 use words::{command, duration, header_value, json, ready};
 pub use words::{grpc, http, parse_duration, ready_url};
 
@@ -61,6 +64,8 @@ pub struct ServiceTable {
     /// Services that it needs.
     #[serde(default, rename = "dependency")]
     pub dependencies: Vec<DependencyTable>,
+    #[serde(default, rename = "stall")]
+    stalls: Vec<Spanned<StallTable>>,
     #[serde(default, rename = "request")]
     requests: Vec<Spanned<RequestTable>>,
     /// How it stops.
@@ -173,6 +178,17 @@ impl Config {
                     return Err(invalid(Some(service.name.span()), message));
                 }
             }
+            let mut stalls = BTreeSet::new();
+            for stall in &service.stalls {
+                let checked = stall.get_ref().to_stall().and_then(|stall| {
+                    let name = stall.name;
+                    let complaint = format!("stall {name} stands twice");
+                    stalls.insert(name).then_some(()).ok_or(complaint)
+                });
+                if let Err(message) = checked {
+                    return Err(invalid(Some(stall.span()), message));
+                }
+            }
             for request in &service.requests {
                 if let Err(message) = request.get_ref().to_request() {
                     return Err(invalid(Some(request.span()), message));
@@ -227,6 +243,15 @@ impl ServiceTable {
         self.requests
             .iter()
             .filter_map(|request| request.get_ref().to_request().ok())
+            .collect()
+    }
+
+    /// Its stalls; the file was checked when it was read.
+    #[must_use]
+    pub fn stalls(&self) -> Vec<Stall> {
+        let tables = self.stalls.iter();
+        tables
+            .filter_map(|table| table.get_ref().to_stall().ok())
             .collect()
     }
 
@@ -293,6 +318,8 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_evidence::Answers;
+
     use super::*;
 
     fn check(text: &str) -> Result<Config, String> {
@@ -316,6 +343,13 @@ headers = { authorization = "env:TOKEN" }
 name = "inventory"
 cmd = ["./inventory"]
 ready = "grpc://127.0.0.1:7001"
+[[service.stall]]
+name = "inventory"
+to = "127.0.0.1:7001"
+[[service.stall]]
+name = "db"
+to = "{port.db}"
+answers = "300ms"
 [[service.request]]
 grpc = "orders.v1.Orders/Get"
 data = { id = "1" }
@@ -329,6 +363,9 @@ grace = "10s"
         )
         .expect("a correct file");
         let service = config.service(None).expect("the only one");
+        let stalls = service.stalls();
+        assert_eq!(stalls[0].to, "127.0.0.1:7001");
+        assert_eq!(stalls[1].answers, Answers::LateByMs(300));
         let requests = service.requests();
         assert_eq!(
             requests[0].flags(),
@@ -393,6 +430,10 @@ grace = "10s"
             (
                 "schema = 1\n[[service]]\nname = \"a\"\n[[service.request]]\ngrpc = \"a.B/C\"\ndata = { x = nan }\n",
                 "JSON has no number NaN",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\n[[service.stall]]\nname = \"x\"\nto = \"h\"\n",
+                "shakedown.toml:4:1: stall x: \"h\" is not an address",
             ),
             ("schema = \n", "shakedown.toml:1:"),
             ("", "missing field `schema`"),

@@ -19,10 +19,17 @@ use crate::progress::Bar;
 #[command(after_help = "Examples:
   shakedown check --http 'GET /orders/1' -- ./orders
   shakedown check --grpc orders.v1.Orders/Get --data '{\"id\":\"1\"}' -- ./orders -config prod.yaml
+  shakedown check --grpc orders.v1.Orders/Get --stall db=127.0.0.1:5432 \\
+      --env 'DATABASE_URL=postgres://app@{stall.db.addr}/orders' -- ./orders
   shakedown check                      # everything from shakedown.toml
 
 Requests that are given are sent many times, each with its own traceparent: give requests that
 may be repeated. Without any, only GET / and gRPC health are asked, and the rest is not exercised.
+
+A handler that takes less than 80 ms is over before it can be caught at its deadline. --stall puts
+a forwarder before a dependency: bytes go through it untouched, until an audit keeps the answers
+back for a moment. `{stall.NAME.addr}` is filled in wherever the service takes the address: in the
+command after `--`, in --env and in start.env.
 
 Exit codes: 0 READY, 1 NOT READY, 2 wrong usage or the service could not be started, 3 NOT PROVEN,
 70 our own bug, 130 interrupted.")]
@@ -48,9 +55,13 @@ pub(crate) struct Args {
     /// Header for every request; `NAME: env:VARIABLE` takes the value from the environment. Never recorded
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
-    /// Variable for the service; `{otlp.addr}`, `{otlp.url}` and `{port.NAME}` are filled in
+    /// Variable for the service; `{otlp.addr}`, `{otlp.url}`, `{port.NAME}` and `{stall.NAME.addr}` are filled in
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// Forwarder before a dependency, to catch fast handlers waiting for it; the service connects to
+    /// `{stall.NAME.addr}` instead
+    #[arg(long, value_name = "NAME=HOST:PORT")]
+    pub(crate) stall: Vec<String>,
     /// URL that says when the service is ready: http://… or grpc://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) ready: Option<String>,

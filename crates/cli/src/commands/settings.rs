@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::ArgMatches;
 use shakedown_checklist::config::{self, Config, FILE, ServiceTable, StartTable};
 use shakedown_checklist::{Dependency, Settings, Start, rules_named};
-use shakedown_evidence::{Request, RequestKind};
+use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 
 use super::check::Args;
@@ -74,6 +74,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         dependencies: service
             .map(|service| dependencies(service, &base))
             .unwrap_or_default(),
+        stalls: stalls(args, service)?,
         headers: headers(args, service)?,
         private: service
             .map(|service| service.private.clone())
@@ -185,6 +186,19 @@ fn dependencies(service: &ServiceTable, base: &Path) -> Vec<Dependency> {
         .collect()
 }
 
+/// Those of the configuration; a flag of the same name says where that one leads.
+fn stalls(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<Stall>> {
+    let mut stalls = service.map(ServiceTable::stalls).unwrap_or_default();
+    for word in &args.stall {
+        let given = config::stall_flag(word).map_err(|why| anyhow!("{why}"))?;
+        match stalls.iter_mut().find(|known| known.name == given.name) {
+            Some(known) => known.to = given.to,
+            None => stalls.push(given),
+        }
+    }
+    Ok(stalls)
+}
+
 fn pairs(table: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
     table
         .iter()
@@ -276,6 +290,7 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     for (name, values) in [
         ("header", &args.header),
         ("env", &args.env),
+        ("stall", &args.stall),
         ("private", &args.private),
     ] {
         values.iter().for_each(|value| flag(name, value));

@@ -29,6 +29,10 @@ const TABLES: &[(&str, &str)] = &[
         "schema = 1\n[[service]]\nname = \"a\"\n[[service.request]]\nzzz = 1",
     ),
     (
+        "[[service.stall]]",
+        "schema = 1\n[[service]]\nname = \"a\"\n[[service.stall]]\nzzz = 1",
+    ),
+    (
         "[service.stop]",
         "schema = 1\n[[service]]\nname = \"a\"\n[service.stop]\nzzz = 1",
     ),

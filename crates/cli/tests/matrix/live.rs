@@ -11,7 +11,7 @@ use shakedown_testkit::{Ended, Run, freeze};
 use crate::expected;
 use crate::table::CASES;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
 
 #[test]
 fn healthy() {

@@ -32,7 +32,7 @@ pub(crate) struct Found {
     pub(crate) because_of: &'static [&'static str],
 }
 
-const HEALTHY: Case = Case {
+pub(crate) const HEALTHY: Case = Case {
     name: "healthy",
     service: orders,
     faults: &[],
@@ -48,13 +48,13 @@ const NOT_PROVEN: Case = Case {
     ..HEALTHY
 };
 
-const NOT_READY: Case = Case {
+pub(crate) const NOT_READY: Case = Case {
     verdict: "NOT READY",
     code: 1,
     ..HEALTHY
 };
 
-const ERROR: Found = Found {
+pub(crate) const ERROR: Found = Found {
     rule: "",
     severity: "error",
     subject: "",
