@@ -11,6 +11,7 @@ pub mod probe;
 pub mod process;
 mod recorder;
 pub mod source;
+mod stop;
 
 pub use hands::Hands;
 pub use recorder::Recorder;

@@ -30,10 +30,20 @@ const TABLE: &[Precedence] = &[
         shallower: "leak-per-request",
         same: stands_in_handler,
     },
+    Precedence {
+        deeper: "sigterm-ignored",
+        shallower: "in-flight-dropped",
+        same: same_stop,
+    },
 ];
 
 fn same_subject(deeper: &Finding, shallower: &Finding) -> bool {
     deeper.subject == shallower.subject
+}
+
+/// A run stops its service once.
+const fn same_stop(_: &Finding, _: &Finding) -> bool {
+    true
 }
 
 /// The goroutines that were counted are the handlers that go on.

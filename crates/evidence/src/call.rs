@@ -18,6 +18,8 @@ pub enum Purpose {
     Deadline,
     /// A call that we leave while its handler runs.
     Cancel,
+    /// Under way while the service is told to stop, or sent after that.
+    Stop,
 }
 
 /// A request went out.

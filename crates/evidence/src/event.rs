@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::RawLine;
 use crate::{
-    BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
-    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
-    Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport, Trouble,
+    BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
+    ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
+    ReceiverEvent, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack,
+    StopReport, Trouble,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -53,7 +54,15 @@ pub enum Event {
     Snapshot(Snapshot),
     /// A probe brought nothing.
     ProbeFailed(ProbeFailure),
-    /// The service was told to stop.
+    /// The first half of a request's body went out, or the second.
+    CallBody(CallBody),
+    /// A signal was sent.
+    Signal(Signalled),
+    /// The process that was signalled has ended.
+    Gone(Gone),
+    /// The sockets of a service that takes long to stop.
+    Drain(DrainLook),
+    /// How the stop went.
     Stop(StopReport),
     /// An excerpt of source.
     Source(SourceExcerpt),
