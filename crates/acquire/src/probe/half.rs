@@ -141,20 +141,22 @@ impl Body for HalfBody {
             self.left -= first.len() as u64;
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        if let State::Held(mut rest) = std::mem::replace(&mut self.rest, State::Sent) {
-            // Asked for more: the head and the first half are written in the same turn.
-            rest.first_went_out();
-            self.rest = State::Waiting(Box::pin(async move { rest.follow().await }));
-        }
-        let State::Waiting(waiting) = &mut self.rest else {
-            return Poll::Ready(None);
-        };
-        match waiting.as_mut().poll(context) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(bytes) => {
-                self.rest = State::Sent;
-                self.left -= bytes.len() as u64;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+        loop {
+            match std::mem::replace(&mut self.rest, State::Sent) {
+                State::Sent => return Poll::Ready(None),
+                State::Held(mut rest) => {
+                    // Asked for more: the head and the first half are written in the same turn.
+                    rest.first_went_out();
+                    self.rest = State::Waiting(Box::pin(async move { rest.follow().await }));
+                }
+                State::Waiting(mut waiting) => {
+                    let Poll::Ready(bytes) = waiting.as_mut().poll(context) else {
+                        self.rest = State::Waiting(waiting);
+                        return Poll::Pending;
+                    };
+                    self.left -= bytes.len() as u64;
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
             }
         }
     }
