@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm, StopReport,
-    labels,
+    Connections, Event, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm,
 };
 use shakedown_experiment::Action;
 
 use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
-use crate::process::{Service, Signal};
+use crate::process::Service;
+use crate::stop::Stop;
 use crate::{Recorder, Stalls, executable, listeners};
 
 /// Everything that an action may need.
@@ -21,6 +21,7 @@ pub struct Hands {
     service: Service,
     receiver: Arc<Receiver>,
     caller: Caller,
+    stop: Stop,
     probe: ProbeSettings,
     private: Vec<String>,
     stalls: Arc<Stalls>,
@@ -40,6 +41,7 @@ impl Hands {
         let requests = recorder.read(|seen| seen.run.requests.clone());
         let caller = Caller::new(recorder.clone(), requests, probe.clone());
         Self {
+            stop: Stop::new(recorder.clone()),
             recorder,
             service,
             receiver,
@@ -100,7 +102,16 @@ impl Hands {
             Action::Canary => {
                 self.receiver.canary().await;
             }
-            Action::Stop { grace } => self.stop(grace).await,
+            Action::CallHalf(plan) => {
+                self.caller.call_half(plan).await;
+            }
+            Action::Finish(call) => self.caller.finish(call),
+            Action::Signal => match self.target_pid() {
+                Some(pid) => self.stop.signal(&self.service, pid),
+                None => self.recorder.trouble("SIGTERM was not sent: no process"),
+            },
+            Action::LookAtDrain => self.stop.look(self.service.tree()).await,
+            Action::StopWatching { until } => self.stop.report(until),
         }
     }
 
@@ -208,52 +219,5 @@ impl Hands {
                 .recorder
                 .mark("no pprof endpoint to count goroutines at"),
         }
-    }
-
-    /// SIGTERM to the owner of the listeners. If it stays, its goroutines show what it waits for.
-    async fn stop(&self, grace: Duration) {
-        let Some(pid) = self.target_pid() else {
-            return self.recorder.trouble("SIGTERM was not sent: no process");
-        };
-        let handle = match self.service.handle(pid) {
-            Ok(Some(handle)) => handle,
-            Ok(None) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent: process {pid} had ended"));
-            }
-            Err(error) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent to process {pid}: {error}"));
-            }
-        };
-        let at = self.recorder.now();
-        match self.service.signal(pid, Signal::TERM) {
-            Ok(true) => {}
-            Ok(false) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent: process {pid} had ended"));
-            }
-            Err(error) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent to process {pid}: {error}"));
-            }
-        }
-        self.recorder.mark(format!("SIGTERM sent to process {pid}"));
-        let gone = handle.gone(grace).await;
-        let until = self.recorder.now();
-        if !gone {
-            self.snapshot(SnapshotForm::Full, labels::STOP).await;
-        }
-        self.recorder.record(Event::Stop(StopReport {
-            at,
-            signal: "SIGTERM".into(),
-            pid,
-            gone: gone.then_some(until),
-            until,
-        }));
     }
 }

@@ -12,6 +12,7 @@ pub mod process;
 mod recorder;
 pub mod source;
 mod stall;
+mod stop;
 
 pub use hands::Hands;
 pub use recorder::Recorder;

@@ -101,6 +101,32 @@ pub fn outgoing(tree: &[u32]) -> io::Result<Vec<SocketAddr>> {
     Ok(peers)
 }
 
+/// The connections that these processes hold, as local and remote end.
+///
+/// # Errors
+/// As [`scan`].
+pub fn connected(tree: &[u32]) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+    let sockets = Sockets::of(tree)?;
+    let mut found = Vec::new();
+    for table in &sockets.tables {
+        let owned = |entry: &&TcpNetEntry| sockets.owners.contains_key(&entry.inode);
+        let open = table.entries.iter().filter(owned).filter(|entry| {
+            matches!(
+                entry.state,
+                TcpState::Established | TcpState::CloseWait | TcpState::SynRecv
+            )
+        });
+        let ends = |entry: &TcpNetEntry| {
+            (
+                canonical(entry.local_address),
+                canonical(entry.remote_address),
+            )
+        };
+        found.extend(open.map(ends));
+    }
+    Ok(found)
+}
+
 /// Whether one of these processes holds the connection from `from` to `to`.
 ///
 /// # Errors

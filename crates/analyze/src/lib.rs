@@ -46,6 +46,8 @@ pub static RULES: &[Rule] = &[
     deadline::cancel_ignored::RULE,
     lifecycle::leak_per_request::RULE,
     lifecycle::sigterm_ignored::RULE,
+    lifecycle::in_flight_dropped::RULE,
+    lifecycle::drain_too_slow::RULE,
 ];
 
 /// Texts whose place in the source would help a finding: the acquiring side looks for them, and

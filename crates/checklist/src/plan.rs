@@ -77,7 +77,7 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
         Lane {
             name: "stop",
             usual: seconds(2),
-            limit: settings.grace + seconds(60),
+            limit: settings.grace * 2 + seconds(90),
             experiments: stop,
         },
     ];

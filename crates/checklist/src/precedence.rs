@@ -55,6 +55,11 @@ const TABLE: &[Precedence] = &[
         shallower: "leak-per-request",
         same: stands_in_handler,
     },
+    Precedence {
+        deeper: "sigterm-ignored",
+        shallower: "in-flight-dropped",
+        same: same_stop,
+    },
 ];
 
 fn same_subject(deeper: &Finding, shallower: &Finding) -> bool {
@@ -71,6 +76,11 @@ fn only_in_its_requests(deeper: &Finding, shallower: &Finding) -> bool {
         let rest = subject.strip_prefix(deeper.subject.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     })
+}
+
+/// A run stops its service once.
+const fn same_stop(_: &Finding, _: &Finding) -> bool {
+    true
 }
 
 /// The goroutines that were counted are the handlers that go on.

@@ -20,6 +20,8 @@ pub enum Purpose {
     Cancel,
     /// To see that the service is well again after a dependency of it was stalled.
     Recover,
+    /// Under way while the service is told to stop, or sent after that.
+    Stop,
 }
 
 /// A request went out.

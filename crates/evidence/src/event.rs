@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::RawLine;
 use crate::{
-    BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
-    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
-    Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
+    BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
+    ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
+    ReceiverEvent, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack,
+    StallChange, StopReport, Trouble,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -55,7 +56,15 @@ pub enum Event {
     ProbeFailed(ProbeFailure),
     /// A stall began to hold answers, or let them go.
     Stall(StallChange),
-    /// The service was told to stop.
+    /// The first half of a request's body went out, or the second.
+    CallBody(CallBody),
+    /// A signal was sent.
+    Signal(Signalled),
+    /// The process that was signalled has ended.
+    Gone(Gone),
+    /// The sockets of a service that takes long to stop.
+    Drain(DrainLook),
+    /// How the stop went.
     Stop(StopReport),
     /// An excerpt of source.
     Source(SourceExcerpt),

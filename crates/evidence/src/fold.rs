@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::log::RawLine;
 use crate::{
-    At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Exit, Listener, ListenerFacts,
-    Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
-    ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack,
-    StallChange, StopReport, Trouble,
+    At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
+    Gone, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
+    ProfileRecord, Purpose, Readiness, ReceiverEvent, Role, RunFacts, Signalled, Snapshot,
+    SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StallChange, StopReport, Trouble,
 };
 
 /// A request with how it ended.
@@ -85,6 +85,14 @@ pub struct Evidence {
     pub failures: Vec<ProbeFailure>,
     /// When stalls held and let go.
     pub stalls: Vec<StallChange>,
+    /// Bodies that were sent in two halves.
+    pub bodies: Vec<CallBody>,
+    /// Signals that were sent.
+    pub signals: Vec<Signalled>,
+    /// Processes that ended after a signal.
+    pub gone: Vec<Gone>,
+    /// Sockets of a service that took long to stop.
+    pub drains: Vec<DrainLook>,
     /// Stops.
     pub stops: Vec<StopReport>,
     /// Source excerpts.
@@ -179,6 +187,22 @@ impl Evidence {
             Event::Stall(of) => {
                 self.seen(of.at);
                 self.stalls.push(of);
+            }
+            Event::CallBody(of) => {
+                self.seen(of.at);
+                self.bodies.push(of);
+            }
+            Event::Signal(of) => {
+                self.seen(of.at);
+                self.signals.push(of);
+            }
+            Event::Gone(of) => {
+                self.seen(of.at);
+                self.gone.push(of);
+            }
+            Event::Drain(of) => {
+                self.seen(of.at);
+                self.drains.push(of);
             }
             Event::Stop(of) => {
                 self.seen(of.until);

@@ -10,6 +10,7 @@
 pub mod bundle;
 mod call;
 pub mod caught;
+pub mod drain;
 mod event;
 mod executable;
 mod fold;
@@ -26,6 +27,7 @@ mod stall;
 mod time;
 
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
+pub use drain::{CallBody, Client, DrainLook, Gone, Signalled};
 pub use event::Event;
 pub use fold::{Call, Evidence};
 pub use goroutines::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{ProfileKind, Purpose, SnapshotForm};
+use shakedown_evidence::{At, ProfileKind, Purpose, SnapshotForm};
 
 /// One thing that the acquiring side can do. Each brings at least one event, if only a failure.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,10 +52,19 @@ pub enum Action {
     CloseConnections,
     /// Export a span of our own to our receiver, to see whether it still works.
     Canary,
-    /// Send the signal to the owner of the listeners and watch it for so long.
-    Stop {
-        /// How long to wait for the process to end.
-        grace: Duration,
+    /// As [`Action::Call`], but the second half of the body is held back: the request must have a
+    /// body, as each gRPC call has. Ends when the first half has gone out.
+    CallHalf(CallPlan),
+    /// Send the second half of a request's body. Of no effect if the request has ended.
+    Finish(u32),
+    /// Send SIGTERM to the owner of the listeners, and note its end from now on.
+    Signal,
+    /// Look which listeners of the service are still open, and who is connected to them.
+    LookAtDrain,
+    /// Report how the stop went.
+    StopWatching {
+        /// Up to this moment the process was watched.
+        until: At,
     },
 }
 

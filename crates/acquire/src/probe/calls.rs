@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use shakedown_evidence::{
     CallEnd, CallEnded, CallSent, Event, ProbeKind, Purpose, Request, RequestKind,
 };
@@ -12,6 +13,8 @@ use tokio::task::JoinSet;
 
 use super::connections::{Connections, Lane};
 use super::grpc::{GrpcAsk, Keep, Stay};
+use super::h1::Ask;
+use super::half::{Holds, Rest};
 use super::message::frame;
 use super::schemas::{self, Schemas};
 use super::{ProbeSettings, TraceParent, grpc, http};
@@ -34,6 +37,7 @@ struct Line {
     settings: ProbeSettings,
     connections: Connections,
     schemas: Schemas,
+    holds: Holds,
     numbers: AtomicU32,
 }
 
@@ -48,6 +52,7 @@ impl Caller {
                 settings,
                 connections: Connections::default(),
                 schemas: Schemas::default(),
+                holds: Holds::default(),
                 numbers: AtomicU32::new(1),
             }),
             tasks: Mutex::default(),
@@ -58,12 +63,17 @@ impl Caller {
     /// Sends a request and returns its number as soon as it is on its way or has failed: its
     /// [`CallSent`] is recorded then. How it ends is recorded in the background.
     pub async fn call(&self, plan: CallPlan) -> u32 {
+        self.begin(plan, false).await
+    }
+
+    async fn begin(&self, plan: CallPlan, half: bool) -> u32 {
         let line = Arc::clone(&self.line);
         let id = line.numbers.fetch_add(1, Ordering::Relaxed);
         let (on_its_way, sent) = oneshot::channel();
         let attempt = Attempt {
             id,
             plan,
+            half,
             trace: TraceParent::fresh(),
             on_its_way: Mutex::new(Some(on_its_way)),
         };
@@ -85,6 +95,16 @@ impl Caller {
         // An error means that the task was ended with the caller.
         let _ = sent.await;
         id
+    }
+
+    /// As [`Self::call`], but the second half of the body is held back.
+    pub async fn call_half(&self, plan: CallPlan) -> u32 {
+        self.begin(plan, true).await
+    }
+
+    /// Sends the second half of a body that is held back.
+    pub fn finish(&self, id: u32) {
+        self.line.holds.finish(id);
     }
 
     /// Calls that have not ended.
@@ -110,6 +130,8 @@ impl Caller {
 struct Attempt {
     id: u32,
     plan: CallPlan,
+    /// The second half of its body is held back.
+    half: bool,
     trace: TraceParent,
     /// Taken when the request has gone out.
     on_its_way: Mutex<Option<oneshot::Sender<()>>>,
@@ -191,7 +213,13 @@ impl Line {
         {
             Ok(channel) => {
                 let sent = || self.sent(attempt, reach);
-                grpc::call(&channel, ask, attempt.stay(), sent, Keep::Nothing).await
+                let stay = attempt.stay();
+                if attempt.half {
+                    let (body, rest) = self.cut(attempt, ask.body.clone());
+                    let ask = GrpcAsk { body, ..ask };
+                    return grpc::call_half(&channel, ask, rest, stay, sent).await;
+                }
+                grpc::call(&channel, ask, stay, sent, Keep::Nothing).await
             }
             Err(why) => CallEnd::Failed { why },
         }
@@ -202,11 +230,22 @@ impl Line {
         let made = http::resolve(target, &attempt.plan.reach)
             .and_then(|(reach, path)| Ok((reach, http::request(method, path, body, headers)?)));
         match made {
+            Ok((reach, ask)) if attempt.half => {
+                let (body, rest) = self.cut(attempt, ask.body.clone());
+                let (ask, sent) = (Ask { body, ..ask }, || self.sent(attempt, &reach));
+                http::call_half(&reach, ask, rest, attempt.stay(), sent).await
+            }
             Ok((reach, ask)) => {
                 http::call(&reach, ask, attempt.stay(), || self.sent(attempt, &reach)).await
             }
             Err(why) => CallEnd::Failed { why },
         }
+    }
+
+    /// The two halves of a body.
+    fn cut(&self, attempt: &Attempt, body: Bytes) -> (Bytes, Rest) {
+        let told = self.holds.hold(attempt.id);
+        Rest::cut(body, told, self.recorder.clone(), attempt.id)
     }
 
     fn sent(&self, attempt: &Attempt, reach: &str) {
@@ -232,6 +271,7 @@ impl Line {
 
     fn ended(&self, attempt: &Attempt, end: CallEnd) {
         let at = self.recorder.now();
+        self.holds.forget(attempt.id);
         // A call that never went out is recorded too, so that its failure has a place.
         self.sent(attempt, &attempt.plan.reach);
         let id = attempt.id;

@@ -15,6 +15,8 @@ pub(crate) enum Lane {
     Traffic,
     /// Calls that are reset, by us or at their deadline.
     Audit,
+    /// Calls over a stop, whose connection the server closes.
+    Stop,
 }
 
 impl Lane {
@@ -22,6 +24,7 @@ impl Lane {
         match purpose {
             Purpose::Locate | Purpose::Traffic | Purpose::Batch | Purpose::Recover => Self::Traffic,
             Purpose::Deadline | Purpose::Cancel => Self::Audit,
+            Purpose::Stop => Self::Stop,
         }
     }
 }

@@ -3,13 +3,14 @@
 //! Nothing is kept alive: leaving a request is closing its connection, at that moment, and no idle
 //! connection of ours delays the service's shutdown.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -36,11 +37,12 @@ impl Ask {
         }
     }
 
-    fn request(self, authority: &str) -> Result<Request<Full<Bytes>>, Failure> {
+    /// The request with another body than its own.
+    fn request<B>(self, authority: &str, body: B) -> Result<Request<B>, Failure> {
         let mut request = Request::builder()
             .method(self.method)
             .uri(&self.path)
-            .body(Full::new(self.body))
+            .body(body)
             .map_err(|error| Failure::Unsendable(format!("`{}`: {error}", self.path)))?;
         *request.headers_mut() = self.headers;
         let host = HeaderValue::try_from(authority)
@@ -137,7 +139,23 @@ pub(crate) async fn exchange(
     bounds: Bounds,
     got: &mut Option<usize>,
 ) -> Result<Answer, Failure> {
-    let request = ask.request(authority)?;
+    let body = Full::new(ask.body.clone());
+    exchange_body(stream, authority, ask, body, bounds, got).await
+}
+
+/// The same with a body that takes its time.
+pub(super) async fn exchange_body<B>(
+    stream: TcpStream,
+    authority: &str,
+    ask: Ask,
+    body: B,
+    bounds: Bounds,
+    got: &mut Option<usize>,
+) -> Result<Answer, Failure>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let request = ask.request(authority, body)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(&error, None))?;

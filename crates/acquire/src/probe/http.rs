@@ -1,15 +1,19 @@
 //! One HTTP/1.1 request of the run.
 
+use std::convert::Infallible;
 use std::future::pending;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
+use http_body_util::Full;
+use hyper::body::Body;
 use shakedown_evidence::CallEnd;
 use tokio::time::{Instant, sleep_until};
 
 use super::connect;
 use super::grpc::Stay;
-use super::h1::{Ask, Bounds, exchange};
+use super::h1::{Ask, Bounds, exchange_body};
+use super::half::{HalfBody, Rest};
 
 /// Answers are drained, not kept.
 const DRAIN: Bounds = Bounds {
@@ -72,6 +76,26 @@ pub(crate) fn request(
 
 /// Sends one request on a connection of its own. `sent` runs when it goes out.
 pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce()) -> CallEnd {
+    let body = Full::new(ask.body.clone());
+    carry(reach, ask, body, stay, sent).await
+}
+
+/// The same, but `rest` of the body follows only when it is let go.
+pub(super) async fn call_half(
+    reach: &str,
+    ask: Ask,
+    rest: Rest,
+    stay: Stay,
+    sent: impl FnOnce(),
+) -> CallEnd {
+    let body = HalfBody::new(ask.body.clone(), rest);
+    carry(reach, ask, body, stay, sent).await
+}
+
+async fn carry<B>(reach: &str, ask: Ask, body: B, stay: Stay, sent: impl FnOnce()) -> CallEnd
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let give_up = Instant::now() + stay.patience;
     let stream = match connect::tcp(reach).await {
         Ok(stream) => stream,
@@ -89,7 +113,7 @@ pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce())
     tokio::select! {
         // An answer that is there counts, even if it is time to go.
         biased;
-        answer = exchange(stream, reach, ask, DRAIN, &mut got) => match answer {
+        answer = exchange_body(stream, reach, ask, body, DRAIN, &mut got) => match answer {
             Ok(answer) if answer.more => CallEnd::Failed {
                 why: format!("answered {}, longer than {} MiB; we left it", answer.status, DRAIN.read >> 20),
             },

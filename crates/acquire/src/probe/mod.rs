@@ -19,6 +19,7 @@ mod get;
 mod greeting;
 mod grpc;
 mod h1;
+mod half;
 mod http;
 mod identify;
 mod message;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
-const RULES: [&str; 12] = [
+const RULES: [&str; 14] = [
     "pprof-missing",
     "pprof-public",
     "log-without-trace",
@@ -22,6 +22,8 @@ const RULES: [&str; 12] = [
     "cancel-ignored",
     "leak-per-request",
     "sigterm-ignored",
+    "in-flight-dropped",
+    "drain-too-slow",
 ];
 
 /// The case of a name.

@@ -103,6 +103,16 @@ fn sigterm_ignored() {
 }
 
 #[test]
+fn in_flight_dropped() {
+    check("in-flight-dropped");
+}
+
+#[test]
+fn drain_too_slow() {
+    check("drain-too-slow");
+}
+
+#[test]
 fn no_case_of_the_table_is_left_out() {
     let tests = include_str!("live.rs");
     for case in CASES {

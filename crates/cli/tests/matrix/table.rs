@@ -263,7 +263,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "sigterm-ignored",
         faults: &["sigterm-ignored"],
-        but: &[("sigterm-ignored", "failed")],
+        but: &[
+            ("sigterm-ignored", "failed"),
+            ("in-flight-dropped", "inconclusive"),
+            ("drain-too-slow", "inconclusive"),
+        ],
         findings: &[Found {
             rule: "sigterm-ignored",
             subject: "still there 4.0 s after SIGTERM",
@@ -271,5 +275,29 @@ pub(crate) const CASES: &[Case] = &[
             ..ERROR
         }],
         ..NOT_READY
+    },
+    Case {
+        name: "in-flight-dropped",
+        faults: &["in-flight-dropped"],
+        but: &[("in-flight-dropped", "failed")],
+        findings: &[Found {
+            rule: "in-flight-dropped",
+            subject: "GET /orders/7, orders.v1.Orders/Get and 1 more",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "drain-too-slow",
+        faults: &["drain-too-slow"],
+        but: &[("drain-too-slow", "failed")],
+        findings: &[Found {
+            rule: "drain-too-slow",
+            severity: "warning",
+            subject: "longer than 4.0 s after SIGTERM",
+            at: Some(("internal/orders/notice_drain_too_slow.go", "time.Sleep(")),
+            ..ERROR
+        }],
+        ..HEALTHY
     },
 ];

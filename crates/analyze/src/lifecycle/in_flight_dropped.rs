@@ -1,0 +1,403 @@
+//! LIF006: requests that were under way at SIGTERM and never answered.
+//!
+//! Only requests that the service must have taken count (`shakedown_evidence::drain`); later ones
+//! are counted and say nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shakedown_evidence::drain::{self, Fate, InFlight};
+use shakedown_evidence::{CallEnd, Evidence, RequestKind, StopReport};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, Moment, RuleMeta, Severity};
+
+use super::stopping::{milliseconds, not_stopped};
+use crate::judgement::Found;
+use crate::target::repeat;
+use crate::{Judgement, Rule};
+
+pub(crate) const RULE: Rule = Rule {
+    meta: RuleMeta {
+        code: "LIF006",
+        name: "in-flight-dropped",
+        item: Item::Lifecycle,
+        severity: Severity::Error,
+        required: true,
+        page: include_str!("in_flight_dropped.md"),
+    },
+    judge,
+};
+
+/// Rows of the exhibit.
+const ROWS: usize = 8;
+
+fn judge(seen: &Evidence) -> Judgement {
+    let Some(stop) = seen.stops.first() else {
+        return not_stopped(seen);
+    };
+    let watched = stop.gone.is_none().then_some(stop.until);
+    let in_flight = drain::in_flight(seen, stop.at);
+    let fates: Vec<(InFlight<'_>, Fate)> = in_flight
+        .into_iter()
+        .map(|one| (one, drain::fate(seen, one.call, watched)))
+        .collect();
+    let dropped: Vec<&(InFlight<'_>, Fate)> = fates
+        .iter()
+        .filter(|(_, fate)| matches!(fate, Fate::Dropped(_)))
+        .collect();
+    if !dropped.is_empty() {
+        return Judgement::failed(vec![finding(seen, stop, &fates, &dropped)]);
+    }
+    let idle = untested(seen, &fates);
+    if !idle.is_empty() {
+        let subjects: Vec<String> = idle.iter().map(|request| request.subject()).collect();
+        return Judgement::not_exercised(
+            format!(
+                "nothing could be in flight at SIGTERM: {}",
+                why_idle(seen, &subjects)
+            ),
+            "a request with a body (--http 'POST /path' --data '{…}'), a gRPC method, or one that takes longer than 110 ms",
+        );
+    }
+    if fates.is_empty() {
+        return Judgement::not_exercised(
+            "no request was in flight at SIGTERM",
+            "--http 'POST /path' --data '{…}' or --grpc pkg.Service/Method, repeat-safe",
+        );
+    }
+    if stop.gone.is_none() {
+        return Judgement::inconclusive(
+            "the process did not end, so nothing was there to drop a request",
+            "a process that ends: shakedown explain sigterm-ignored",
+        );
+    }
+    let unknown = fates
+        .iter()
+        .filter(|(_, fate)| *fate == Fate::Unknown)
+        .count();
+    if unknown > 0 {
+        return Judgement::inconclusive(
+            format!(
+                "what became of {unknown} of {} requests in flight could not be seen",
+                fates.len()
+            ),
+            "run again; the log book says what befell them",
+        );
+    }
+    let half = fates.iter().filter(|(one, _)| one.half).count();
+    Judgement::passed(format!(
+        "{} request{} in flight at SIGTERM ({half} half sent) answered{}",
+        fates.len(),
+        if fates.len() == 1 { "" } else { "s" },
+        later_answered(seen, stop)
+    ))
+}
+
+/// Requests of listeners of which none was in flight: how they drain was not seen.
+fn untested<'a>(
+    seen: &'a Evidence,
+    fates: &[(InFlight<'_>, Fate)],
+) -> Vec<&'a shakedown_evidence::Request> {
+    let tested: BTreeSet<&str> = fates
+        .iter()
+        .map(|(one, _)| one.call.sent.reach.as_str())
+        .collect();
+    let given = |request: &usize| {
+        seen.request(*request).is_some_and(|request| request.given)
+            && seen
+                .reach_of(*request)
+                .is_some_and(|reach| !tested.contains(reach))
+    };
+    let requests = (0..seen.run.requests.len()).filter(given);
+    requests
+        .filter_map(|request| seen.request(request))
+        .collect()
+}
+
+fn why_idle(seen: &Evidence, subjects: &[String]) -> String {
+    let longest = (0..seen.run.requests.len())
+        .filter(|request| {
+            seen.request(*request)
+                .is_some_and(|of| subjects.contains(&of.subject()))
+        })
+        .filter_map(|request| seen.usual_duration(request))
+        .map(|(_, median)| median)
+        .max();
+    let which = match subjects {
+        [one] => one.clone(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        [] => String::new(),
+    };
+    match longest {
+        Some(longest) => format!("{which} has no body and takes {}", milliseconds(longest)),
+        None => format!("{which} was never answered well, or may not be repeated"),
+    }
+}
+
+/// `, 4 of 9 sent later too`: no server can answer all of those.
+fn later_answered(seen: &Evidence, stop: &StopReport) -> String {
+    let late: Vec<_> = drain::late(seen, stop.at).collect();
+    let answered = late.iter().filter(|call| call.is_ok()).count();
+    match late.len() {
+        0 => String::new(),
+        all => format!(", {answered} of {all} sent later too"),
+    }
+}
+
+fn finding(
+    seen: &Evidence,
+    stop: &StopReport,
+    fates: &[(InFlight<'_>, Fate)],
+    dropped: &[&(InFlight<'_>, Fate)],
+) -> Finding {
+    let mut by_subject: BTreeMap<String, usize> = BTreeMap::new();
+    for (one, _) in dropped {
+        *by_subject.entry(subject(seen, one)).or_default() += 1;
+    }
+    let subjects: Vec<&String> = by_subject.keys().collect();
+    let named = match subjects.as_slice() {
+        [] => String::new(),
+        [one] => (*one).clone(),
+        [one, two] => format!("{one}, {two}"),
+        [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
+    };
+    let end = match stop.gone {
+        Some(gone) => format!(
+            "The process was gone {} after the signal",
+            milliseconds(gone - stop.at)
+        ),
+        None => "The process stayed".into(),
+    };
+    let all = fates.len();
+    Found {
+        certainty: Certainty::Proven,
+        subject: named,
+        location: None,
+        message: format!(
+            "{} of {all} requests in flight at SIGTERM got no answer. {end}.{}",
+            dropped.len(),
+            match drain::late(seen, stop.at).count() {
+                0 => String::new(),
+                late => format!(" What was sent later ({late}) is not counted."),
+            }
+        ),
+        exhibits: vec![timeline(stop, dropped), quote(seen, stop, dropped)],
+        fix: fix(seen, stop, dropped).into(),
+        repeat: repeat(seen, RULE.meta.name),
+    }
+    .by(&RULE.meta)
+}
+
+fn subject(seen: &Evidence, one: &InFlight<'_>) -> String {
+    let request = seen.request(one.call.sent.request);
+    request.map_or_else(String::new, shakedown_evidence::Request::subject)
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn timeline(stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> Exhibit {
+    let zero = dropped
+        .iter()
+        .map(|(one, _)| one.call.sent.at)
+        .min()
+        .map_or(stop.at, |first| first.min(stop.at));
+    let ends = dropped
+        .iter()
+        .filter_map(|(one, _)| Some(one.call.ended.as_ref()?.at));
+    let mut moments = vec![
+        (zero, "the first of them was sent".to_owned()),
+        (
+            stop.at,
+            format!("{} sent to process {}", stop.signal, stop.pid),
+        ),
+    ];
+    moments.extend(
+        ends.min()
+            .map(|at| (at, "the first was dropped".to_owned())),
+    );
+    moments.extend(stop.gone.map(|at| (at, "the process was gone".to_owned())));
+    moments.sort_by_key(|(at, _)| *at);
+    let moments = moments.into_iter().map(|(at, what)| Moment {
+        at_us: micros(at - zero),
+        what,
+    });
+    Exhibit::Timeline {
+        title: "the stop".into(),
+        moments: moments.collect(),
+    }
+}
+
+/// One line for each way in which requests of one kind went.
+fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> Exhibit {
+    let mut rows: BTreeMap<(String, bool, String), (usize, u64)> = BTreeMap::new();
+    for (one, fate) in dropped {
+        let Fate::Dropped(why) = fate else { continue };
+        let after = one
+            .call
+            .ended
+            .as_ref()
+            .map_or(0, |ended| micros(ended.at - stop.at));
+        let row = rows.entry((subject(seen, one), one.half, why.clone()));
+        let (count, first) = row.or_insert((0, after));
+        *count += 1;
+        *first = after.min(*first);
+    }
+    let lines = rows
+        .into_iter()
+        .take(ROWS)
+        .map(|((subject, half, why), (count, after))| {
+            let how = if half { ", body half sent" } else { "" };
+            let after = milliseconds(std::time::Duration::from_micros(after));
+            format!("{count} x {subject}{how}: {why}, {after} after SIGTERM")
+        });
+    Exhibit::Quote {
+        title: "what became of them".into(),
+        lines: lines.collect(),
+    }
+}
+
+fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> &'static str {
+    let grpc = |one: &InFlight<'_>| {
+        seen.request(one.call.sent.request)
+            .is_some_and(|request| matches!(request.kind, RequestKind::Grpc { .. }))
+    };
+    let refused = dropped.iter().any(|(one, _)| {
+        matches!(
+            one.call.end(),
+            Some(CallEnd::Status { .. } | CallEnd::Http { .. })
+        )
+    });
+    if refused {
+        return "keep what handlers need (their context, database, clients) until Shutdown and GracefulStop have returned: close it after them, not on the signal";
+    }
+    if stop.gone.is_none() {
+        return "use Shutdown instead of Close, and GracefulStop instead of Stop; give both a bound, and end the process after them";
+    }
+    if dropped.iter().all(|(one, _)| grpc(one)) {
+        "on SIGTERM call grpcServer.GracefulStop with a bound, and return from main only when it has returned"
+    } else if dropped.iter().any(|(one, _)| grpc(one)) {
+        "on SIGTERM call server.Shutdown(bounded) and grpcServer.GracefulStop, and return from main only when both have returned; no os.Exit and no log.Fatal before that"
+    } else {
+        "on SIGTERM call server.Shutdown(bounded), and return from main only when it has returned: ListenAndServe returns at once"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_evidence::Purpose;
+
+    use super::super::stopping::built::{OK, call, half, http, run, stop};
+    use super::*;
+
+    fn broken() -> CallEnd {
+        CallEnd::Failed {
+            why: "the connection was closed without an answer".into(),
+        }
+    }
+
+    /// The outcome of a run of one request that was sent and ended so (in milliseconds), where the
+    /// signal came at 2000 and the process was gone at `gone`.
+    fn check(sent: u64, end: Option<(u64, CallEnd)>, gone: Option<u64>) -> &'static str {
+        let mut seen = run([http("GET /x", "")]);
+        call(&mut seen, 0, Purpose::Stop, sent, end);
+        stop(&mut seen, gone, gone.unwrap_or(6000));
+        judge(&seen).outcome.name()
+    }
+
+    #[test]
+    fn a_request_in_flight_must_be_answered() {
+        assert_eq!(check(1900, Some((2300, OK)), Some(2310)), "passed");
+        assert_eq!(check(1900, Some((2003, broken())), Some(2003)), "failed");
+        let refused = CallEnd::Http { status: 503 };
+        assert_eq!(check(1900, Some((2300, refused)), Some(2310)), "failed");
+        let other = CallEnd::Http { status: 404 };
+        assert_eq!(check(1900, Some((2300, other)), Some(2310)), "passed");
+    }
+
+    #[test]
+    fn what_was_not_in_flight_proves_nothing() {
+        // Answered before the signal, sent too late, sent after it.
+        assert_eq!(check(1900, Some((1950, OK)), Some(2001)), "not exercised");
+        assert_eq!(
+            check(1990, Some((2001, broken())), Some(2001)),
+            "not exercised"
+        );
+        assert_eq!(
+            check(2100, Some((2101, broken())), Some(2001)),
+            "not exercised"
+        );
+    }
+
+    #[test]
+    fn a_process_that_stays_drops_nothing_by_ending() {
+        assert_eq!(check(1900, Some((2300, OK)), None), "inconclusive");
+        // Cut off when we killed it.
+        assert_eq!(check(1900, Some((6010, broken())), None), "inconclusive");
+        // Cut off by the service itself, which then stayed.
+        assert_eq!(check(1900, Some((2001, broken())), None), "failed");
+    }
+
+    #[test]
+    fn what_was_not_seen_to_end_is_inconclusive() {
+        assert_eq!(check(1900, None, Some(2100)), "inconclusive");
+    }
+
+    #[test]
+    fn each_listener_must_have_had_one() {
+        let mut seen = run([http("POST /x", "{}"), http("GET /y", "")]);
+        let id = call(&mut seen, 0, Purpose::Stop, 1700, Some((2200, OK)));
+        half(&mut seen, id, 1701);
+        stop(&mut seen, Some(2210), 2210);
+        let outcome = judge(&seen).outcome;
+        assert_eq!(outcome.name(), "not exercised");
+        assert!(
+            outcome
+                .reason()
+                .contains("GET /y has no body and takes 5 ms"),
+            "{}",
+            outcome.reason()
+        );
+        assert!(outcome.to_prove().is_some_and(|how| how.contains("--data")));
+    }
+
+    #[test]
+    fn later_requests_are_counted_and_no_finding() {
+        let mut seen = run([http("GET /x", "")]);
+        call(&mut seen, 0, Purpose::Stop, 1900, Some((2300, OK)));
+        call(&mut seen, 0, Purpose::Stop, 2050, Some((2250, OK)));
+        call(&mut seen, 0, Purpose::Stop, 2260, Some((2261, broken())));
+        stop(&mut seen, Some(2310), 2310);
+        let outcome = judge(&seen).outcome;
+        assert_eq!(
+            (outcome.name(), outcome.reason()),
+            (
+                "passed",
+                "1 request in flight at SIGTERM (0 half sent) answered, 1 of 2 sent later too"
+            )
+        );
+    }
+
+    #[test]
+    fn a_finding_says_which_when_and_how() {
+        let mut seen = run([http("POST /x", "{}")]);
+        for _ in 0..2 {
+            let id = call(&mut seen, 0, Purpose::Stop, 1700, Some((2004, broken())));
+            half(&mut seen, id, 1701);
+        }
+        stop(&mut seen, Some(2004), 2004);
+        let judgement = judge(&seen);
+        let finding = &judgement.findings[0];
+        assert_eq!(finding.subject, "POST /x");
+        assert_eq!(
+            finding.message,
+            "2 of 2 requests in flight at SIGTERM got no answer. The process was gone 4 ms after the signal."
+        );
+        let Some(Exhibit::Quote { lines, .. }) = finding.exhibits.last() else {
+            panic!("{:?}", finding.exhibits);
+        };
+        assert_eq!(
+            lines[0],
+            "2 x POST /x, body half sent: the connection was closed without an answer, 4 ms after SIGTERM"
+        );
+    }
+}
