@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm, StopReport,
-    labels,
+    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
+    SnapshotForm, StopReport, labels,
 };
 use shakedown_experiment::Action;
 
 use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
-use crate::process::{Service, Signal};
+use crate::process::{Signal, Target};
 use crate::{Recorder, executable, listeners};
 
 /// Everything that an action may need.
 #[derive(Debug)]
 pub struct Hands {
     recorder: Recorder,
-    service: Service,
+    service: Target,
     receiver: Arc<Receiver>,
     caller: Caller,
     probe: ProbeSettings,
@@ -31,7 +31,7 @@ impl Hands {
     #[must_use]
     pub fn new(
         recorder: Recorder,
-        service: Service,
+        service: Target,
         receiver: Arc<Receiver>,
         probe: ProbeSettings,
         private: Vec<String>,
@@ -50,7 +50,7 @@ impl Hands {
 
     /// The service.
     #[must_use]
-    pub const fn service(&self) -> &Service {
+    pub const fn service(&self) -> &Target {
         &self.service
     }
 
@@ -130,6 +130,9 @@ impl Hands {
             }
             Err(_) => return,
         };
+        for elsewhere in found.iter().filter(|found| !found.here) {
+            self.unreachable(elsewhere);
+        }
         for found in found.into_iter().filter(|found| found.here) {
             let (bound, reach) = (found.bound.to_string(), found.reach.to_string());
             let known = self.recorder.read(|seen| {
@@ -154,8 +157,29 @@ impl Hands {
         }
     }
 
+    /// A listener in another network namespace, such as a container's: its address leads to
+    /// something else from here, or nowhere.
+    fn unreachable(&self, found: &listeners::Found) {
+        let subject = found.bound.to_string();
+        let known = |failure: &ProbeFailure| {
+            failure.kind == ProbeKind::Listener && failure.subject == subject
+        };
+        if self.recorder.read(|seen| !seen.failures.iter().any(known)) {
+            let why = format!(
+                "process {} listens there in a network namespace of its own; give an address that leads to it from here: --address HOST:PORT",
+                found.pid
+            );
+            self.recorder
+                .failed(ProbeKind::Listener, subject.clone(), why);
+        }
+    }
+
     async fn scan_connections(&self) {
         let tree = self.service.tree();
+        // Where nobody can be looked at, that nothing was seen means nothing.
+        if tree.is_empty() {
+            return;
+        }
         let scan = tokio::task::spawn_blocking(move || listeners::outgoing(&tree)).await;
         if let Ok(Ok(peers)) = scan {
             let ours = |peer: &String| {

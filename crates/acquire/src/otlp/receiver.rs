@@ -49,6 +49,17 @@ impl Receiver {
         Self::start_with(recorder, Limits::default(), &WELL_KNOWN).await
     }
 
+    /// As [`Receiver::start`], and on one more port of 127.0.0.1 where that is free: the one that a
+    /// running service sends to.
+    ///
+    /// # Errors
+    /// As [`Receiver::start`].
+    pub async fn start_also(recorder: Recorder, port: Option<u16>) -> Result<Self, ReceiverError> {
+        let mut ports = WELL_KNOWN.to_vec();
+        ports.extend(port.filter(|port| !WELL_KNOWN.contains(port)));
+        Self::start_with(recorder, Limits::default(), &ports).await
+    }
+
     /// As [`Receiver::start`], with bounds and further ports as given: a service that itself
     /// listens on 4317 needs it free.
     ///

@@ -44,6 +44,14 @@ pub(crate) async fn tcp(reach: &str) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
+/// Whether a connection to `reach` can be made at all; it is closed at once.
+///
+/// # Errors
+/// What came instead, with the address.
+pub async fn reachable(reach: &str) -> Result<(), String> {
+    tcp(reach).await.map(drop)
+}
+
 /// The task that moves a connection's bytes. Dropping it closes the connection.
 #[derive(Debug)]
 pub(crate) struct Driver(JoinHandle<()>);

@@ -33,6 +33,7 @@ mod settings;
 mod traceparent;
 
 pub use calls::Caller;
+pub use connect::reachable;
 pub use get::get;
 pub use identify::identify;
 pub use pprof::{profile, snapshot};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shakedown_evidence::labels::STOP;
-use shakedown_evidence::{Evidence, Stack};
+use shakedown_evidence::{Consent, Evidence, Stack};
 use shakedown_findings::{Certainty, Exhibit, Item, Location, Moment, RuleMeta, Severity};
 
 use crate::exhibits;
@@ -31,10 +31,13 @@ fn judge(seen: &Evidence) -> Judgement {
                 "the service ended by itself before it was told to",
                 "a service that stays up: see its last lines",
             ),
-            None => Judgement::not_exercised(
-                "the service was not told to stop",
-                "start the service with `-- COMMAND`",
-            ),
+            None => match seen.run.access.refusal(Consent::Stop) {
+                Some((why, to_prove)) => Judgement::not_exercised(why, to_prove),
+                None => Judgement::not_exercised(
+                    "the service was not told to stop",
+                    "start the service with `-- COMMAND`",
+                ),
+            },
         };
     };
     let waited = stop.until - stop.at;
@@ -49,7 +52,12 @@ fn judge(seen: &Evidence) -> Judgement {
                 },
                 Moment {
                     at_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX),
-                    what: "still there; killed".into(),
+                    what: if seen.run.access.is_ours() {
+                        "still there; killed"
+                    } else {
+                        "still there"
+                    }
+                    .into(),
                 },
             ];
             let found = Found {

@@ -51,6 +51,24 @@ pub(crate) struct Args {
     /// Variable for the service; `{otlp.addr}`, `{otlp.url}` and `{port.NAME}` are filled in
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// File with variables for the service, NAME=VALUE a line; --env wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Process of a service that runs already, instead of a command
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+    /// Address of a service that runs already, HOST:PORT or unix:PATH; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Vec<String>,
+    /// Where pprof answers: HOST:PORT, URL, unix:PATH, or a /path other than /debug/pprof/
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) pprof: Option<String>,
+    /// Log to follow: FILE, journald:UNIT, or - for one that is piped in
+    #[arg(long, value_name = "LOG")]
+    pub(crate) logs: Vec<String>,
+    /// What may be done to a service that runs already: load, audits, stop
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) consent: Vec<String>,
     /// URL that says when the service is ready: http://… or grpc://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) ready: Option<String>,
