@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shakedown_acquire::follow::{FollowError, Follower};
-use shakedown_acquire::otlp::Receiver;
+use shakedown_acquire::otlp::{Receiver, Senders};
 use shakedown_acquire::probe::{Headers, ProbeSettings};
 use shakedown_acquire::process::{Service, StartError, Target, remedy};
 use shakedown_acquire::{Hands, Recorder};
@@ -141,7 +141,11 @@ pub async fn run(
     recorder.record(Event::Run(facts(settings, found.as_ref())));
     // A running service cannot be told where we are: we listen where it sends to, if nobody does.
     let also = exports_to.as_deref().and_then(attach::loopback_port);
-    let receiver = Receiver::start_also(recorder.clone(), also)
+    let senders = match &settings.attach {
+        None => Senders::Ours,
+        Some(attach) => attach.pid.map_or(Senders::Anyone, Senders::OursAnd),
+    };
+    let receiver = Receiver::start_for(recorder.clone(), senders, also)
         .await
         .map_err(|error| RunError::Receiver(error.to_string()))?;
     let receiver = Arc::new(receiver);

@@ -17,6 +17,17 @@ use crate::Recorder;
 /// Where exporters send what nobody told them otherwise: OTLP's ports for gRPC and HTTP.
 const WELL_KNOWN: [u16; 2] = [4317, 4318];
 
+/// Who is listened to on ports that strangers know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Senders {
+    /// Processes that we started.
+    Ours,
+    /// These, and a process that was running before us with what descends from it.
+    OursAnd(u32),
+    /// Everybody who can reach us: where only addresses are known, nobody can be told apart.
+    Anyone,
+}
+
 /// Why the receiver could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiverError {
@@ -49,15 +60,19 @@ impl Receiver {
         Self::start_with(recorder, Limits::default(), &WELL_KNOWN).await
     }
 
-    /// As [`Receiver::start`], and on one more port of 127.0.0.1 where that is free: the one that a
-    /// running service sends to.
+    /// As [`Receiver::start`], for a service that was running before us: also on `port` where that
+    /// is free, the one that it sends to, and from processes that are not ours.
     ///
     /// # Errors
     /// As [`Receiver::start`].
-    pub async fn start_also(recorder: Recorder, port: Option<u16>) -> Result<Self, ReceiverError> {
+    pub async fn start_for(
+        recorder: Recorder,
+        senders: Senders,
+        port: Option<u16>,
+    ) -> Result<Self, ReceiverError> {
         let mut ports = WELL_KNOWN.to_vec();
         ports.extend(port.filter(|port| !WELL_KNOWN.contains(port)));
-        Self::start_with(recorder, Limits::default(), &ports).await
+        Self::listen(recorder, Limits::default(), &ports, senders).await
     }
 
     /// As [`Receiver::start`], with bounds and further ports as given: a service that itself
@@ -69,6 +84,15 @@ impl Receiver {
         recorder: Recorder,
         limits: Limits,
         further_ports: &[u16],
+    ) -> Result<Self, ReceiverError> {
+        Self::listen(recorder, limits, further_ports, Senders::Ours).await
+    }
+
+    async fn listen(
+        recorder: Recorder,
+        limits: Limits,
+        further_ports: &[u16],
+        senders: Senders,
     ) -> Result<Self, ReceiverError> {
         let own = bind(0).await.map_err(ReceiverError::Bind)?;
         let addr = own.local_addr().map_err(ReceiverError::Bind)?;
@@ -90,7 +114,8 @@ impl Receiver {
             listeners.push(listener);
         }
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(serve::serve(listeners, Arc::clone(&intake), stopping));
+        let serving = serve::serve(listeners, senders, Arc::clone(&intake), stopping);
+        let serving = tokio::spawn(serving);
         let serving_handle = serving.abort_handle();
         let watching = tokio::spawn(watch(serving, Arc::clone(&intake)));
         Ok(Self {

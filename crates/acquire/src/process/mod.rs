@@ -55,10 +55,14 @@ const START_TIME: Duration = Duration::from_secs(10);
 
 /// We and every process that we began, directly or not.
 pub(crate) fn ours() -> Vec<u32> {
-    let own = std::process::id();
-    let begun = tree::descendants(own);
+    family(std::process::id())
+}
+
+/// A process, and every one that it began, directly or not.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let begun = tree::descendants(pid);
     let begun = begun.iter().map(|process| process.pid);
-    std::iter::once(own).chain(begun).collect()
+    std::iter::once(pid).chain(begun).collect()
 }
 
 /// What to run, and how.
