@@ -133,27 +133,37 @@ impl Hands {
         for elsewhere in found.iter().filter(|found| !found.here) {
             self.unreachable(elsewhere);
         }
+        self.scan_unix().await;
         for found in found.into_iter().filter(|found| found.here) {
             let (bound, reach) = (found.bound.to_string(), found.reach.to_string());
-            let known = self.recorder.read(|seen| {
-                seen.listeners
-                    .iter()
-                    .any(|known| known.reach == reach && known.pid == found.pid)
-            });
-            if !known {
-                let private = found.loopback
-                    || self
-                        .private
-                        .iter()
-                        .any(|address| *address == bound || *address == reach);
-                self.recorder.record(Event::Listener(Listener {
-                    at: self.recorder.now(),
-                    bound,
-                    reach,
-                    pid: found.pid,
-                    private,
-                }));
-            }
+            let said = |address: &String| *address == bound || *address == reach;
+            let private = found.loopback || self.private.iter().any(said);
+            self.listener(bound, reach, found.pid, private);
+        }
+    }
+
+    /// A Unix socket is on this machine, and its file says who may use it: private.
+    async fn scan_unix(&self) {
+        let tree = self.service.tree();
+        let scan = tokio::task::spawn_blocking(move || listeners::scan_unix(&tree)).await;
+        for found in scan.ok().and_then(Result::ok).unwrap_or_default() {
+            let [bound, reach] =
+                [&found.bound, &found.reach].map(|path| format!("unix:{}", path.display()));
+            self.listener(bound, reach, found.pid, true);
+        }
+    }
+
+    /// Records a listener that was not seen before.
+    fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
+        let known = |known: &Listener| known.reach == reach && known.pid == pid;
+        if self.recorder.read(|seen| !seen.listeners.iter().any(known)) {
+            self.recorder.record(Event::Listener(Listener {
+                at: self.recorder.now(),
+                bound,
+                reach,
+                pid,
+                private,
+            }));
         }
     }
 

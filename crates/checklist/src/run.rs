@@ -140,7 +140,8 @@ pub async fn run(
     let recorder = Recorder::new(started, Some(writer));
     recorder.record(Event::Run(facts(settings, found.as_ref())));
     // A running service cannot be told where we are: we listen where it sends to, if nobody does.
-    let also = exports_to.as_deref().and_then(attach::loopback_port);
+    let said = settings.attach.as_ref().and_then(|attach| attach.otlp);
+    let also = said.or_else(|| exports_to.as_deref().and_then(attach::loopback_port));
     let senders = match &settings.attach {
         None => Senders::Ours,
         Some(attach) => attach.pid.map_or(Senders::Anyone, Senders::OursAnd),
@@ -148,6 +149,15 @@ pub async fn run(
     let receiver = Receiver::start_for(recorder.clone(), senders, also)
         .await
         .map_err(|error| RunError::Receiver(error.to_string()))?;
+    if let Some(port) = said {
+        let wanted = format!("127.0.0.1:{port}");
+        if !receiver.extra().contains(&wanted) {
+            receiver.stop().await;
+            return Err(RunError::Receiver(format!(
+                "{wanted} is taken; what listens there now, and can it be stopped for this run? (ss -ltnp 'sport = :{port}')"
+            )));
+        }
+    }
     let receiver = Arc::new(receiver);
     let mut world = World {
         found,

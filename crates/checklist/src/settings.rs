@@ -67,6 +67,8 @@ pub struct Attach {
     pub pid: Option<u32>,
     /// Where it listens: `host:port` or `unix:PATH`. Those of a process are found, too.
     pub addresses: Vec<String>,
+    /// Port of loopback that it sends its spans to, if that was said.
+    pub otlp: Option<u16>,
     /// What its owner allows.
     pub consent: Vec<Consent>,
 }

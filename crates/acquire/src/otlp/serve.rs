@@ -134,12 +134,18 @@ async fn connection(
     if well_known && !is_heard(&stream, senders).await {
         return;
     }
+    // Whoever comes to a well-known port while everybody may is most likely a neighbour.
+    let refuse = |why: String| {
+        if well_known && senders == Senders::Anyone {
+            intake.stranger(&why);
+        } else {
+            intake.refuse(why);
+        }
+    };
     let mut first = [0];
     match timeout(intake.limits.first_request, stream.peek(&mut first)).await {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {
-            intake.refuse(
-                "an exporter began TLS, which this port does not speak: its code asks for credentials, or its endpoint is https",
-            );
+            refuse("an exporter began TLS, which this port does not speak: its code asks for credentials, or its endpoint is https".into());
             return;
         }
         Ok(Ok(1..)) => {}
@@ -149,7 +155,7 @@ async fn connection(
     if let Err(error) = speak(stream, &intake, stop).await
         && is_garbage(error.as_ref())
     {
-        intake.refuse(format!(
+        refuse(format!(
             "a connection spoke neither HTTP/1.1 nor HTTP/2: {error}"
         ));
     }

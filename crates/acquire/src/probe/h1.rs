@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect;
+use super::stream::Stream;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -117,9 +117,14 @@ pub(crate) async fn ask(
     bounds: Bounds,
     within: Duration,
 ) -> Result<Answer, Failure> {
-    let stream = connect::tcp(reach).await.map_err(Failure::Connect)?;
+    let stream = connect::dial(reach).await.map_err(Failure::Connect)?;
     let mut got = None;
-    match timeout(within, exchange(stream, reach, ask, bounds, &mut got)).await {
+    match timeout(
+        within,
+        exchange(stream, connect::authority(reach), ask, bounds, &mut got),
+    )
+    .await
+    {
         Ok(answer) => answer,
         Err(_) => Err(match got {
             None => Failure::Silent(within),
@@ -131,7 +136,7 @@ pub(crate) async fn ask(
 /// One exchange over a connection that is closed when this ends or is dropped. `got` counts the
 /// bytes of the body from the moment that the answer's head has come.
 pub(crate) async fn exchange(
-    stream: TcpStream,
+    stream: Stream,
     authority: &str,
     ask: Ask,
     bounds: Bounds,

@@ -73,7 +73,7 @@ pub(crate) fn request(
 /// Sends one request on a connection of its own. `sent` runs when it goes out.
 pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce()) -> CallEnd {
     let give_up = Instant::now() + stay.patience;
-    let stream = match connect::tcp(reach).await {
+    let stream = match connect::dial(reach).await {
         Ok(stream) => stream,
         Err(why) => return CallEnd::Failed { why },
     };
@@ -89,7 +89,7 @@ pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce())
     tokio::select! {
         // An answer that is there counts, even if it is time to go.
         biased;
-        answer = exchange(stream, reach, ask, DRAIN, &mut got) => match answer {
+        answer = exchange(stream, connect::authority(reach), ask, DRAIN, &mut got) => match answer {
             Ok(answer) if answer.more => CallEnd::Failed {
                 why: format!("answered {}, longer than {} MiB; we left it", answer.status, DRAIN.read >> 20),
             },

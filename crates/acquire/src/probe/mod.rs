@@ -30,6 +30,7 @@ mod reflect_proto;
 mod schema;
 mod schemas;
 mod settings;
+mod stream;
 mod traceparent;
 
 pub use calls::Caller;

@@ -99,7 +99,7 @@ fn exports_elsewhere(seen: &Evidence) -> Option<(String, String)> {
     };
     Some((
         format!("{told}; we listened on {}{taken}", addresses.join(", ")),
-        "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 in its environment and no other collector there, or let shakedown start it: `-- COMMAND`".into(),
+        "--otlp 127.0.0.1:PORT with the port that it sends to, OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 in its environment, or let shakedown start it: `-- COMMAND`".into(),
     ))
 }
 

@@ -24,6 +24,9 @@ pub struct AttachTable {
     /// Its log.
     #[serde(default, deserialize_with = "a_log")]
     pub logs: Option<LogSource>,
+    /// Where it sends its spans.
+    #[serde(default, deserialize_with = "an_otlp_port")]
+    pub otlp: Option<u16>,
     /// What may be done to it.
     #[serde(default, deserialize_with = "consents")]
     pub consent: Vec<Consent>,
@@ -101,6 +104,26 @@ pub fn pprof_place(text: &str) -> Result<PprofPlace, String> {
 fn prefix(path: &str) -> String {
     let path = path.split('?').next().unwrap_or(path);
     format!("{}/", path.trim_end_matches('/'))
+}
+
+/// Reads where a running service sends its spans: a port of loopback, with or without its host.
+///
+/// # Errors
+/// It leads to another machine, or is no port, as a sentence.
+pub fn otlp_port(text: &str) -> Result<u16, String> {
+    let text = text.trim();
+    let (host, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", text));
+    let host = host.strip_prefix("http://").unwrap_or(host);
+    let port = port.parse().ok().filter(|port| *port > 0);
+    port.filter(|_| matches!(host, "127.0.0.1" | "localhost"))
+        .ok_or_else(|| {
+            format!("{text:?}: spans are received on loopback only, at 127.0.0.1:PORT; forward them from elsewhere, as with ssh -R")
+        })
+}
+
+fn an_otlp_port<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
+    let text = String::deserialize(from)?;
+    otlp_port(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
 /// Reads words of consent.
@@ -210,6 +233,21 @@ mod tests {
         assert_eq!(check("unix:/run/x.sock"), is("unix:/run/x.sock", ""));
         assert_eq!(check("unix:///run/x.sock"), is("unix:/run/x.sock", ""));
         assert!(pprof_place("https://h").is_err());
+    }
+
+    #[test]
+    fn spans_are_received_on_loopback_only() {
+        for text in [
+            "5317",
+            "127.0.0.1:5317",
+            "localhost:5317",
+            "http://127.0.0.1:5317",
+        ] {
+            assert_eq!(otlp_port(text), Ok(5317), "{text}");
+        }
+        for text in ["", "0", "0.0.0.0:5317", "10.0.0.1:5317", "[::]:5317", "x"] {
+            assert!(otlp_port(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod error;
 mod file;
 mod words;
 
-pub use attach::{AttachTable, PprofPlace, address, consent, placed_log, pprof_place};
+pub use attach::{AttachTable, PprofPlace, address, consent, otlp_port, placed_log, pprof_place};
 use attach::{a_log, a_pprof_place};
 pub use env_file::env_file;
 pub use error::ConfigError;

@@ -9,6 +9,7 @@ pub(crate) mod pprof;
 mod replay;
 mod run_dir;
 mod settings;
+mod several;
 mod target;
 
 use clap::{ArgMatches, Parser, Subcommand};

@@ -110,7 +110,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
     })
 }
 
-fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
+pub(crate) fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
     let path = match &args.config {
         Some(path) => path.clone(),
         None if Path::new(FILE).exists() => PathBuf::from(FILE),
@@ -313,6 +313,7 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         ("ready", &args.ready),
         ("fail-on", &args.fail_on),
         ("pprof", &args.pprof),
+        ("otlp", &args.otlp),
     ];
     for (name, value) in text {
         if let Some(value) = value {
@@ -361,16 +362,15 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
 fn attached_name(attach: &Attach) -> String {
     let executable = attach
         .pid
-        .and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok())
-        .map(|path| path.display().to_string());
-    let address = || {
-        attach
-            .addresses
-            .first()
-            .map(|address| address.replace([':', '/'], "-"))
-    };
-    let name = executable.or_else(address);
-    name_of(&[name.unwrap_or_default()])
+        .and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+    if let Some(path) = executable {
+        return name_of(&[path.display().to_string()]);
+    }
+    let address = attach.addresses.first().map_or("", String::as_str);
+    let name = address.trim_start_matches("unix:/");
+    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_');
+    let name = name.replace(|letter| !plain(letter), "-");
+    name.trim_matches(['.', '-']).to_owned()
 }
 
 fn name_of(command: &[String]) -> String {

@@ -58,7 +58,10 @@ pub(crate) fn attach(
     for word in &args.consent {
         consent.push(said("--consent", config::consent(word))?);
     }
-    consent.dedup();
+    let otlp = match &args.otlp {
+        Some(text) => Some(said("--otlp", config::otlp_port(text))?),
+        None => table.and_then(|table| table.otlp),
+    };
     if pid.is_none() && consent.contains(&Consent::Stop) {
         bail!(
             "--consent stop: nothing can be told to stop by its address; give --pid PID on the machine of the service"
@@ -67,12 +70,18 @@ pub(crate) fn attach(
     Ok(Some(Attach {
         pid,
         addresses,
+        otlp,
         consent,
     }))
 }
 
 /// A service that we start needs no consent; a flag without effect is a misunderstanding.
 fn started(args: &Args) -> anyhow::Result<Option<Attach>> {
+    if args.otlp.is_some() {
+        bail!(
+            "--otlp is for a service that runs already; one that shakedown starts is told where to send its spans, by the variables of OpenTelemetry or by {{otlp.addr}}"
+        )
+    }
     if args.consent.is_empty() {
         return Ok(None);
     }
