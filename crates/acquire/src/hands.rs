@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm,
+    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, SnapshotForm,
 };
 use shakedown_experiment::Action;
 
 use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
-use crate::process::Service;
+use crate::process::Target;
 use crate::stop::Stop;
 use crate::{Recorder, Stalls, executable, listeners};
 
@@ -18,7 +18,7 @@ use crate::{Recorder, Stalls, executable, listeners};
 #[derive(Debug)]
 pub struct Hands {
     recorder: Recorder,
-    service: Service,
+    service: Target,
     receiver: Arc<Receiver>,
     caller: Caller,
     stop: Stop,
@@ -33,7 +33,7 @@ impl Hands {
     #[must_use]
     pub fn new(
         recorder: Recorder,
-        service: Service,
+        service: Target,
         receiver: Arc<Receiver>,
         probe: ProbeSettings,
         private: Vec<String>,
@@ -61,7 +61,7 @@ impl Hands {
 
     /// The service.
     #[must_use]
-    pub const fn service(&self) -> &Service {
+    pub const fn service(&self) -> &Target {
         &self.service
     }
 
@@ -152,32 +152,66 @@ impl Hands {
             }
             Err(_) => return,
         };
+        for elsewhere in found.iter().filter(|found| !found.here) {
+            self.unreachable(elsewhere);
+        }
+        self.scan_unix().await;
         for found in found.into_iter().filter(|found| found.here) {
             let (bound, reach) = (found.bound.to_string(), found.reach.to_string());
-            let known = self.recorder.read(|seen| {
-                seen.listeners
-                    .iter()
-                    .any(|known| known.reach == reach && known.pid == found.pid)
-            });
-            if !known {
-                let private = found.loopback
-                    || self
-                        .private
-                        .iter()
-                        .any(|address| *address == bound || *address == reach);
-                self.recorder.record(Event::Listener(Listener {
-                    at: self.recorder.now(),
-                    bound,
-                    reach,
-                    pid: found.pid,
-                    private,
-                }));
-            }
+            let said = |address: &String| *address == bound || *address == reach;
+            let private = found.loopback || self.private.iter().any(said);
+            self.listener(bound, reach, found.pid, private);
+        }
+    }
+
+    /// A Unix socket is on this machine, and its file says who may use it: private.
+    async fn scan_unix(&self) {
+        let tree = self.service.tree();
+        let scan = tokio::task::spawn_blocking(move || listeners::scan_unix(&tree)).await;
+        for found in scan.ok().and_then(Result::ok).unwrap_or_default() {
+            let [bound, reach] =
+                [&found.bound, &found.reach].map(|path| format!("unix:{}", path.display()));
+            self.listener(bound, reach, found.pid, true);
+        }
+    }
+
+    /// Records a listener that was not seen before.
+    fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
+        let known = |known: &Listener| known.reach == reach && known.pid == pid;
+        if self.recorder.read(|seen| !seen.listeners.iter().any(known)) {
+            self.recorder.record(Event::Listener(Listener {
+                at: self.recorder.now(),
+                bound,
+                reach,
+                pid,
+                private,
+            }));
+        }
+    }
+
+    /// A listener in another network namespace, such as a container's: its address leads to
+    /// something else from here, or nowhere.
+    fn unreachable(&self, found: &listeners::Found) {
+        let subject = found.bound.to_string();
+        let known = |failure: &ProbeFailure| {
+            failure.kind == ProbeKind::Listener && failure.subject == subject
+        };
+        if self.recorder.read(|seen| !seen.failures.iter().any(known)) {
+            let why = format!(
+                "process {} listens there in a network namespace of its own; give an address that leads to it from here: --address HOST:PORT",
+                found.pid
+            );
+            self.recorder
+                .failed(ProbeKind::Listener, subject.clone(), why);
         }
     }
 
     async fn scan_connections(&self) {
         let tree = self.service.tree();
+        // Where nobody can be looked at, that nothing was seen means nothing.
+        if tree.is_empty() {
+            return;
+        }
         let scan = tokio::task::spawn_blocking(move || listeners::outgoing(&tree)).await;
         if let Ok(Ok(peers)) = scan {
             let mut receivers = self.receiver.extra();

@@ -4,6 +4,7 @@
 //! awaits or aborts it.
 
 pub mod executable;
+pub mod follow;
 mod hands;
 pub mod listeners;
 pub mod otlp;

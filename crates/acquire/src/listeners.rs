@@ -1,7 +1,7 @@
 //! Sockets of a service, seen from outside: who listens where, and whom it has called.
 //!
-//! Read from `/proc/PID/net/tcp{,6}` of each network namespace and `/proc/PID/fd`; nothing is
-//! connected to. What a listener speaks is asked elsewhere.
+//! Read from `/proc/PID/net/tcp{,6}` and `unix` of each network namespace and `/proc/PID/fd`;
+//! nothing is connected to. What a listener speaks is asked elsewhere.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -17,6 +17,9 @@ use procfs::process::{FDTarget, Process};
 
 #[cfg(test)]
 mod tests;
+mod unix;
+
+pub use unix::{FoundUnix, scan_unix};
 
 /// A process that gives back much memory takes this long to end.
 const ENDING_TIME: Duration = Duration::from_millis(100);

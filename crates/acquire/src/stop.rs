@@ -6,7 +6,7 @@ use std::time::Duration;
 use shakedown_evidence::{Client, DrainLook, Event, Gone, ProbeKind, Signalled, StopReport};
 use tokio::task::JoinHandle;
 
-use crate::process::{Service, Signal};
+use crate::process::{Signal, Target};
 use crate::{Recorder, listeners};
 
 /// Nobody waits longer for a process to end.
@@ -30,7 +30,7 @@ impl Stop {
     }
 
     /// Sends SIGTERM to a process of the service and notes its end from now on.
-    pub(crate) fn signal(&self, service: &Service, pid: u32) {
+    pub(crate) fn signal(&self, service: &Target, pid: u32) {
         // Before the signal, so that the end cannot be missed.
         let handle = match service.handle(pid) {
             Ok(Some(handle)) => handle,

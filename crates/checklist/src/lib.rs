@@ -4,6 +4,7 @@
 //! and is all that a replay needs.
 
 mod assess;
+mod attach;
 pub mod config;
 mod lanes;
 mod launch;
@@ -17,5 +18,6 @@ mod settings;
 mod start;
 
 pub use assess::{assess, rules_named};
+pub use attach::NotFound;
 pub use run::{Outcome, Progress, RunError, run};
-pub use settings::{Dependency, Settings, Start};
+pub use settings::{Attach, Dependency, Settings, Start};

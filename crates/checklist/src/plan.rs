@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{Evidence, Purpose, RequestKind};
+use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
     Audit, Batches, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet, Terminate,
     Traffic,
@@ -24,6 +24,8 @@ pub(crate) struct Lane {
     /// What it usually takes; for the progress bar.
     pub usual: Duration,
     pub limit: Duration,
+    /// What its experiments do to a service, for which one that is not ours takes consent.
+    pub takes: Option<Consent>,
     pub experiments: fn(&Settings, &Evidence) -> Vec<Box<dyn Experiment>>,
 }
 
@@ -36,48 +38,56 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             name: "look",
             usual: seconds(1),
             limit: seconds(60),
+            takes: None,
             experiments: look,
         },
         Lane {
             name: "locate",
             usual: seconds(1),
             limit: seconds(60),
+            takes: None,
             experiments: locate,
         },
         Lane {
             name: "window",
             usual: window,
             limit: window * 3 + seconds(90),
+            takes: None,
             experiments: observe,
         },
         Lane {
             name: "batches",
             usual: seconds(15),
             limit: seconds(240),
+            takes: Some(Consent::Load),
             experiments: batches,
         },
         Lane {
             name: "deadlines",
             usual: seconds(8),
             limit: seconds(240),
+            takes: Some(Consent::Audits),
             experiments: deadlines,
         },
         Lane {
             name: "cancels",
             usual: seconds(8),
             limit: seconds(240),
+            takes: Some(Consent::Audits),
             experiments: cancels,
         },
         Lane {
             name: "stalls",
             usual: seconds(8),
             limit: seconds(300),
+            takes: Some(Consent::Audits),
             experiments: stalls,
         },
         Lane {
             name: "stop",
             usual: seconds(2),
             limit: settings.grace * 2 + seconds(90),
+            takes: Some(Consent::Stop),
             experiments: stop,
         },
     ];
@@ -98,18 +108,21 @@ fn locate(_: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
 }
 
 fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
-    vec![
+    let connections = settings.access().has_process();
+    let connections = connections.then(|| boxed(Connections::new(settings.window)));
+    let mut experiments = vec![
         boxed(InTurn::new(vec![
             boxed(CpuWindow::new(settings.window)),
             boxed(Heap::default()),
         ])),
-        boxed(Connections::new(settings.window)),
         boxed(Traffic::new(
             settings.window,
             TRAFFIC_MIN,
             seen.run.started_unix_ns,
         )),
-    ]
+    ];
+    experiments.extend(connections);
+    experiments
 }
 
 fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {

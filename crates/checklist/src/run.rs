@@ -4,21 +4,23 @@
 //! every process is ended before the run returns, and the bundle is readable.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use shakedown_acquire::otlp::Receiver;
+use shakedown_acquire::follow::{FollowError, Follower};
+use shakedown_acquire::otlp::{Receiver, Senders};
 use shakedown_acquire::probe::{Headers, ProbeSettings};
-use shakedown_acquire::process::{Service, StartError, remedy};
+use shakedown_acquire::process::{Service, StartError, Target, remedy};
 use shakedown_acquire::{Hands, Recorder, Stalls};
 use shakedown_evidence::bundle::{BundleError, Writer};
-use shakedown_evidence::{Event, Evidence, Request, RequestKind, Role, RunFacts};
+use shakedown_evidence::{Access, Event, Evidence, Request, RequestKind, Role, RunFacts};
 use shakedown_experiment::Action;
 use shakedown_findings::RunReport;
 
+use crate::attach::{self, Found, NotFound};
 use crate::launch::{launch, placed, placeholder_of, stalls, values};
-use crate::placeholder;
+use crate::placeholder::{self, Values};
 use crate::quote::quote_source;
 use crate::start::{self, NotReady};
 use crate::{Settings, assess, lanes, plan, redact};
@@ -27,6 +29,8 @@ use crate::{Settings, assess, lanes, plan, redact};
 const LAST_LINES: usize = 12;
 /// Spans that were under way when the service ended may arrive so much later.
 const FLUSH: Duration = Duration::from_millis(400);
+/// Exporters send every five seconds, unless their environment is ours to set.
+const FLUSH_OF_OTHERS: Duration = Duration::from_secs(7);
 /// How long processes may take to end when the run is over or was interrupted.
 const END_GRACE: Duration = Duration::from_secs(2);
 
@@ -110,6 +114,12 @@ pub enum RunError {
         /// Where it leads.
         to: String,
     },
+    /// A service that is said to run is not there, or not for us to look into.
+    #[error(transparent)]
+    Attach(#[from] NotFound),
+    /// A log cannot be followed.
+    #[error(transparent)]
+    Log(#[from] FollowError),
     /// A header cannot be sent.
     #[error("{0}")]
     Header(String),
@@ -130,14 +140,40 @@ pub async fn run(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = Headers::new(headers).map_err(RunError::Header)?;
+    let found = match &settings.attach {
+        Some(attach) => Some(attach::find(attach).await?),
+        None => None,
+    };
+    let exports_to = found.as_ref().and_then(Found::exports_to);
+    let cwd = found.as_ref().and_then(Found::cwd).map(Path::to_owned);
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
-    recorder.record(Event::Run(facts(settings)));
-    let receiver = Receiver::start(recorder.clone())
-        .await
-        .map_err(|error| RunError::Receiver(error.to_string()))?;
+    recorder.record(Event::Run(facts(settings, found.as_ref())));
+    // A running service cannot be told where we are: we listen where it sends to, if nobody does.
+    let said = settings.attach.as_ref().and_then(|attach| attach.otlp);
+    let also = said.or_else(|| exports_to.as_deref().and_then(attach::loopback_port));
+    let receiver = match &settings.attach {
+        None => Receiver::start(recorder.clone()).await,
+        Some(attach) => {
+            let senders = attach.pid.map_or(Senders::Anyone, Senders::OursAnd);
+            Receiver::start_for(recorder.clone(), senders, also).await
+        }
+    };
+    let receiver = receiver.map_err(|error| RunError::Receiver(error.to_string()))?;
+    if let Some(port) = said {
+        let wanted = format!("127.0.0.1:{port}");
+        if !receiver.extra().contains(&wanted) {
+            receiver.stop().await;
+            return Err(RunError::Receiver(format!(
+                "{wanted} is taken; what listens there now, and can it be stopped for this run? (ss -ltnp 'sport = :{port}')"
+            )));
+        }
+    }
     let receiver = Arc::new(receiver);
-    let mut world = World::default();
+    let mut world = World {
+        found,
+        ..World::default()
+    };
     tokio::pin!(interrupt);
     let interrupted = tokio::select! {
         result = world.live(settings, &recorder, &receiver, headers, progress) => {
@@ -155,7 +191,8 @@ pub async fn run(
     }
     world.end().await;
     receiver.stop().await;
-    quote_source(settings, &recorder).await;
+    let cwd = cwd.or_else(|| settings.start.cwd.clone());
+    quote_source(settings, cwd, &recorder).await;
     if !interrupted {
         recorder.record(Event::Finished { at: recorder.now() });
     }
@@ -167,7 +204,7 @@ pub async fn run(
     })
 }
 
-fn facts(settings: &Settings) -> RunFacts {
+fn facts(settings: &Settings, found: Option<&Found>) -> RunFacts {
     let unix = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -175,7 +212,14 @@ fn facts(settings: &Settings) -> RunFacts {
         tool: env!("CARGO_PKG_VERSION").into(),
         started_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
         name: settings.name.clone(),
-        command: redact::command(&settings.start.command),
+        access: Access {
+            exports_to: found.and_then(Found::exports_to),
+            ..settings.access()
+        },
+        command: match found {
+            Some(found) => redact::command(&found.command()),
+            None => redact::command(&settings.start.command),
+        },
         again: redact::command(&settings.again),
         window_ms: millis(settings.window),
         quick: settings.quick,
@@ -193,9 +237,10 @@ fn facts(settings: &Settings) -> RunFacts {
     }
 }
 
-/// The requests that were given; else the two that every service may be asked.
+/// The requests that were given; else the two that every service of ours may be asked. One that is
+/// not ours is asked nothing that nobody gave.
 fn requests(settings: &Settings) -> Vec<Request> {
-    if !settings.requests.is_empty() {
+    if !settings.requests.is_empty() || settings.attach.is_some() {
         return settings.requests.clone();
     }
     let made_up = |kind| Request {
@@ -241,12 +286,15 @@ async fn with_collector<T>(
 #[derive(Default)]
 struct World {
     stalls: Arc<Stalls>,
+    /// A service that runs already, until it is taken.
+    found: Option<Found>,
+    logs: Vec<Follower>,
     dependencies: Vec<Service>,
     target: Option<Hands>,
 }
 
 impl World {
-    /// Starts everything and runs the lanes.
+    /// Starts or finds everything and runs the lanes.
     async fn live(
         &mut self,
         settings: &Settings,
@@ -261,54 +309,29 @@ impl World {
         let addresses = opened.addresses();
         values.extend(addresses.map(|(name, addr)| (placeholder_of(name), addr.to_string())));
         self.stalls = Arc::new(opened);
-        let usual = Duration::from_secs(2);
-        for dependency in &settings.dependencies {
-            progress(Progress::Step {
-                name: "dependency",
-                usual,
-            });
-            let role = Role::Dependency(dependency.name.clone());
-            let service = launch(
-                &dependency.name,
-                &dependency.start,
-                role,
-                settings,
-                recorder,
-                receiver,
-                &values,
-            )
-            .await?;
-            let ready = placed(dependency.start.ready.as_deref(), &values)?;
-            let outcome =
-                start::dependency(&service, ready.as_deref(), settings.ready_timeout).await;
-            let lines = service.last_lines(LAST_LINES);
-            self.dependencies.push(service);
-            outcome.map_err(|why| RunError::Dependency {
-                name: dependency.name.clone(),
-                why: with_lines(&why, &lines),
-            })?;
+        for source in &settings.logs {
+            let may_come = settings.attach.is_none();
+            let guardian = Some(settings.guardian.clone());
+            let log = Follower::start(recorder.clone(), source, may_come, guardian).await?;
+            self.logs.push(log);
         }
-        progress(Progress::Step {
-            name: "start",
-            usual,
-        });
-        let service = launch(
-            &settings.name,
-            &settings.start,
-            Role::Target,
-            settings,
-            recorder,
-            receiver,
-            &values,
-        )
-        .await?;
-        let probe = ProbeSettings {
+        let target = match (&settings.attach, self.found.take()) {
+            (Some(attach), Some(found)) => found.take(settings, attach, recorder),
+            _ => {
+                self.start(settings, recorder, receiver, &values, progress)
+                    .await?
+            }
+        };
+        let mut probe = ProbeSettings {
             headers,
             ..ProbeSettings::default()
         };
+        if let Some(prefix) = &settings.pprof_prefix {
+            probe.pprof_prefix.clone_from(prefix);
+        }
         let hands = Hands::new(
             recorder.clone(),
-            service,
+            target,
             Arc::clone(receiver),
             probe,
             settings.private.clone(),
@@ -338,6 +361,59 @@ impl World {
         Ok(())
     }
 
+    /// Starts what the service needs, and the service.
+    async fn start(
+        &mut self,
+        settings: &Settings,
+        recorder: &Recorder,
+        receiver: &Arc<Receiver>,
+        values: &Values,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Target, RunError> {
+        let usual = Duration::from_secs(2);
+        for dependency in &settings.dependencies {
+            progress(Progress::Step {
+                name: "dependency",
+                usual,
+            });
+            let role = Role::Dependency(dependency.name.clone());
+            let service = launch(
+                &dependency.name,
+                &dependency.start,
+                role,
+                settings,
+                recorder,
+                receiver,
+                values,
+            )
+            .await?;
+            let ready = placed(dependency.start.ready.as_deref(), values)?;
+            let outcome =
+                start::dependency(&service, ready.as_deref(), settings.ready_timeout).await;
+            let lines = service.last_lines(LAST_LINES);
+            self.dependencies.push(service);
+            outcome.map_err(|why| RunError::Dependency {
+                name: dependency.name.clone(),
+                why: with_lines(&why, &lines),
+            })?;
+        }
+        progress(Progress::Step {
+            name: "start",
+            usual,
+        });
+        let service = launch(
+            &settings.name,
+            &settings.start,
+            Role::Target,
+            settings,
+            recorder,
+            receiver,
+            values,
+        )
+        .await?;
+        Ok(Target::Started(service))
+    }
+
     async fn lanes(
         &mut self,
         settings: &Settings,
@@ -348,10 +424,15 @@ impl World {
             return;
         };
         let mut read_of = None;
+        let access = settings.access();
         for lane in plan::lanes(settings) {
+            if let Some((why, _)) = lane.takes.and_then(|consent| access.refusal(consent)) {
+                recorder.mark(format!("lane {} left out: {why}", lane.name));
+                continue;
+            }
             // Who answers the requests is known once their listeners are.
             let target = recorder.read(Evidence::target_pid);
-            if read_of != target {
+            if read_of != target && access.has_process() {
                 read_of = target;
                 hands.perform(Action::ReadExecutable).await;
             }
@@ -378,11 +459,17 @@ impl World {
         for why in self.stalls.unused() {
             recorder.trouble(why);
         }
-        tokio::time::sleep(FLUSH).await;
+        let ours = access.is_ours() || hands.service().exit().is_some();
+        let waits = if ours || settings.requests.is_empty() {
+            FLUSH
+        } else {
+            FLUSH_OF_OTHERS
+        };
+        tokio::time::sleep(waits).await;
         hands.perform(Action::Canary).await;
     }
 
-    /// Ends every process, the service first.
+    /// Ends every process that we started, the service first.
     async fn end(&mut self) {
         if let Some(hands) = &mut self.target {
             hands.end(END_GRACE).await;
@@ -390,12 +477,18 @@ impl World {
         for dependency in &mut self.dependencies {
             dependency.end(END_GRACE).await;
         }
+        for log in self.logs.drain(..) {
+            log.end().await;
+        }
     }
 }
 
 /// Why the service ended, with its last lines and the likely remedy.
 fn ended_early(hands: &Hands) -> String {
     let exit = hands.service().exit();
+    if let Target::Attached(_) = hands.service() {
+        return "the process ended while it was looked at; shakedown had sent it no signal. If something has restarted it, run again with its new --pid".into();
+    }
     let how = match exit.as_ref().map(|exit| (exit.code, exit.signal)) {
         Some((Some(code), _)) => format!("the service ended by itself with code {code}"),
         Some((_, Some(signal))) => format!("the service was ended by signal {signal}"),

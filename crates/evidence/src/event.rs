@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::RawLine;
+use crate::log::{LogEvent, RawLine};
 use crate::{
     BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
     ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
@@ -34,6 +34,8 @@ pub enum Event {
     Build(BuildInfo),
     /// A line of the service's log.
     Line(RawLine),
+    /// Something befell a log that is followed.
+    Log(LogEvent),
     /// So many lines were counted but not kept, because the service flooded its log.
     LinesDropped(u64),
     /// Spans arrived.

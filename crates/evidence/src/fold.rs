@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::log::RawLine;
+use crate::log::{LogEvent, RawLine};
 use crate::{
     At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
     Gone, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
@@ -63,6 +63,8 @@ pub struct Evidence {
     pub build: Option<BuildInfo>,
     /// The log.
     pub lines: Vec<RawLine>,
+    /// What befell the logs that were followed.
+    pub logs: Vec<LogEvent>,
     /// Lines that were counted but not kept.
     pub dropped: u64,
     /// Finished spans.
@@ -148,6 +150,10 @@ impl Evidence {
             Event::Line(of) => {
                 self.seen(of.at);
                 self.lines.push(of);
+            }
+            Event::Log(of) => {
+                self.seen(of.at());
+                self.logs.push(of);
             }
             Event::LinesDropped(lines) => self.dropped += lines,
             Event::Spans(of) => {
@@ -235,15 +241,17 @@ impl Evidence {
             .filter(|process| process.role == Role::Target)
             .map(|process| process.pid)
             .next();
-        let owner = |reach: &str| {
-            let mut listeners = self.listeners.iter();
-            Some(listeners.find(|listener| listener.reach == reach)?.pid)
+        let owned = || {
+            self.listeners
+                .iter()
+                .filter(|listener| !listener.is_given())
         };
+        let owner = |reach: &str| Some(owned().find(|listener| listener.reach == reach)?.pid);
         let mut given = (0..self.run.requests.len())
             .filter(|request| self.request(*request).is_some_and(|request| request.given));
         let asked = given.find_map(|request| owner(self.reach_of(request)?));
-        let listens = |pid: &u32| self.listeners.iter().any(|listener| listener.pid == *pid);
-        let first = || self.listeners.first().map(|listener| listener.pid);
+        let listens = |pid: &u32| owned().any(|listener| listener.pid == *pid);
+        let first = || owned().next().map(|listener| listener.pid);
         asked
             .or_else(|| started.filter(listens))
             .or_else(first)

@@ -7,6 +7,7 @@
 //! To add a kind of evidence: a type in the module of its subject, one variant of [`Event`], one
 //! arm of [`Evidence::apply`].
 
+mod access;
 pub mod bundle;
 mod call;
 pub mod caught;
@@ -26,6 +27,7 @@ mod span;
 mod stall;
 mod time;
 
+pub use access::{Access, Consent, Way};
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
 pub use drain::{CallBody, Client, DrainLook, Gone, Signalled};
 pub use event::Event;

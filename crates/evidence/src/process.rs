@@ -12,9 +12,11 @@ pub enum Role {
     Target,
     /// A service that it needs, by name.
     Dependency(String),
+    /// What reads its log to us, such as journalctl, by the name of the log.
+    Log(String),
 }
 
-/// A process of ours came into being.
+/// A process of the run came into being, or was attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessStarted {
     /// When.
@@ -25,7 +27,7 @@ pub struct ProcessStarted {
     pub pid: u32,
 }
 
-/// A process of ours ended.
+/// A process of the run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// When.
@@ -60,10 +62,18 @@ pub struct Listener {
     pub bound: String,
     /// Address to reach it from this machine, such as `127.0.0.1:8080`.
     pub reach: String,
-    /// Process that owns it.
+    /// Process that owns it; zero for an address that was given, whose owner nobody looked for.
     pub pid: u32,
     /// Bound to a loopback address, or called private by the configuration.
     pub private: bool,
+}
+
+impl Listener {
+    /// Only its address is known, because somebody gave it.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.pid == 0
+    }
 }
 
 /// One thing that a listener was found to speak.

@@ -135,6 +135,18 @@ impl Intake {
         }
     }
 
+    /// Writes into the log book what came from somebody who may be a stranger: it is no loss.
+    pub(super) fn stranger(&self, why: &str) {
+        let mut tally = self.tally();
+        tally.refusals += 1;
+        let count = tally.refusals;
+        drop(tally);
+        if count <= self.limits.refusals && !self.closed.load(Ordering::Acquire) {
+            self.recorder
+                .mark(format!("span receiver: somebody's exporter: {why}"));
+        }
+    }
+
     /// Records that the receiver listens at an address.
     pub(super) fn listening(&self, addr: String) {
         let at = self.recorder.now();

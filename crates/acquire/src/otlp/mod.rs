@@ -22,5 +22,5 @@ mod wire;
 
 pub use decode::{ATTRIBUTES_MAX, DECODED_MAX, DecodeError, LINKS_MAX, TEXT_MAX, decode_traces};
 pub use limits::Limits;
-pub use receiver::{Receiver, ReceiverError};
+pub use receiver::{Receiver, ReceiverError, Senders};
 pub use wire::WireError;

@@ -17,6 +17,17 @@ use crate::Recorder;
 /// Where exporters send what nobody told them otherwise: OTLP's ports for gRPC and HTTP.
 const WELL_KNOWN: [u16; 2] = [4317, 4318];
 
+/// Who is listened to on ports that strangers know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Senders {
+    /// Processes that we started.
+    Ours,
+    /// These, and a process that was running before us with what descends from it.
+    OursAnd(u32),
+    /// Everybody who can reach us: where only addresses are known, nobody can be told apart.
+    Anyone,
+}
+
 /// Why the receiver could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiverError {
@@ -50,18 +61,45 @@ impl Receiver {
         Self::start_with(recorder, Limits::default()).await
     }
 
+    /// As [`Receiver::start`], for a service that was running before us: also on the well-known
+    /// ports and `port` where these are free, since it sends where it always did, and from
+    /// processes that are not ours.
+    ///
+    /// # Errors
+    /// As [`Receiver::start`].
+    pub async fn start_for(
+        recorder: Recorder,
+        senders: Senders,
+        port: Option<u16>,
+    ) -> Result<Self, ReceiverError> {
+        let receiver = Self::listen(recorder, Limits::default(), senders).await?;
+        receiver.listen_for_defaults().await;
+        let further = port.filter(|port| !WELL_KNOWN.contains(port));
+        receiver.also_listen(further.as_slice()).await;
+        Ok(receiver)
+    }
+
     /// As [`Receiver::start`], with bounds as given.
     ///
     /// # Errors
     /// As [`Receiver::start`].
     pub async fn start_with(recorder: Recorder, limits: Limits) -> Result<Self, ReceiverError> {
+        Self::listen(recorder, limits, Senders::Ours).await
+    }
+
+    async fn listen(
+        recorder: Recorder,
+        limits: Limits,
+        senders: Senders,
+    ) -> Result<Self, ReceiverError> {
         let own = bind(0).await.map_err(ReceiverError::Bind)?;
         let addr = own.local_addr().map_err(ReceiverError::Bind)?;
         let intake = Arc::new(Intake::new(recorder, limits));
         intake.listening(addr.to_string());
         let (stop, stopping) = watch::channel(false);
         let (more, further) = mpsc::channel(WELL_KNOWN.len());
-        let serving = tokio::spawn(serve::serve(own, further, Arc::clone(&intake), stopping));
+        let serving = serve::serve(own, further, senders, Arc::clone(&intake), stopping);
+        let serving = tokio::spawn(serving);
         let serving_handle = serving.abort_handle();
         let watching = tokio::spawn(watch(serving, Arc::clone(&intake)));
         Ok(Self {

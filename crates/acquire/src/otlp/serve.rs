@@ -1,8 +1,8 @@
 //! The accept loop and what happens to one connection.
 //!
 //! Whoever knows our own port was told it by us. To the well-known ones every service on the
-//! machine exports that was told nothing: there only processes of ours are listened to, so that a
-//! neighbour's spans and mistakes are not taken for those of the service.
+//! machine exports that was told nothing: there only processes of the run are listened to, so that
+//! a neighbour's spans and mistakes are not taken for those of the service.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::answer::answer;
 use super::intake::Intake;
+use super::receiver::Senders;
 use crate::{listeners, process};
 
 /// Failed accepts in a row after which the receiver gives up: with the pause between them five
@@ -42,6 +43,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub(super) async fn serve(
     own: TcpListener,
     mut more: mpsc::Receiver<TcpListener>,
+    senders: Senders,
     intake: Arc<Intake>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
@@ -55,7 +57,7 @@ pub(super) async fn serve(
                 Ok(accepted) => {
                     errors = 0;
                     if connections.len() < intake.limits.connections {
-                        connections.spawn(connection(accepted, Arc::clone(&intake), for_connections.clone()));
+                        connections.spawn(connection(accepted, senders, Arc::clone(&intake), for_connections.clone()));
                     } else {
                         let limit = intake.limits.connections;
                         intake.refuse(format!("more than {limit} connections"));
@@ -107,26 +109,46 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
     .await
 }
 
-/// Whether a process of ours opened the connection; yes where that cannot be seen.
-async fn is_ours(stream: &TcpStream) -> bool {
+/// Whether a process that is listened to opened the connection; yes where that cannot be seen.
+async fn is_heard(stream: &TcpStream, senders: Senders) -> bool {
+    let also = match senders {
+        Senders::Ours => None,
+        Senders::OursAnd(pid) => Some(pid),
+        Senders::Anyone => return true,
+    };
     let (Ok(from), Ok(to)) = (stream.peer_addr(), stream.local_addr()) else {
         return true;
     };
-    let looked = tokio::task::spawn_blocking(move || listeners::holds(&process::ours(), from, to));
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut heard = process::ours();
+        heard.extend(also.into_iter().flat_map(process::family));
+        listeners::holds(&heard, from, to)
+    });
     !matches!(looked.await, Ok(Ok(false)))
 }
 
-async fn connection(accepted: Accepted, intake: Arc<Intake>, stop: watch::Receiver<bool>) {
+async fn connection(
+    accepted: Accepted,
+    senders: Senders,
+    intake: Arc<Intake>,
+    stop: watch::Receiver<bool>,
+) {
     let Accepted { stream, well_known } = accepted;
-    if well_known && !is_ours(&stream).await {
+    if well_known && !is_heard(&stream, senders).await {
         return;
     }
+    // Whoever comes to a well-known port while everybody may is most likely a neighbour.
+    let refuse = |why: String| {
+        if well_known && senders == Senders::Anyone {
+            intake.stranger(&why);
+        } else {
+            intake.refuse(why);
+        }
+    };
     let mut first = [0];
     match timeout(intake.limits.first_request, stream.peek(&mut first)).await {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {
-            intake.refuse(
-                "an exporter began TLS, which this port does not speak: its code asks for credentials, or its endpoint is https",
-            );
+            refuse("an exporter began TLS, which this port does not speak: its code asks for credentials, or its endpoint is https".into());
             return;
         }
         Ok(Ok(1..)) => {}
@@ -136,7 +158,7 @@ async fn connection(accepted: Accepted, intake: Arc<Intake>, stop: watch::Receiv
     if let Err(error) = speak(stream, &intake, stop).await
         && is_garbage(error.as_ref())
     {
-        intake.refuse(format!(
+        refuse(format!(
             "a connection spoke neither HTTP/1.1 nor HTTP/2: {error}"
         ));
     }

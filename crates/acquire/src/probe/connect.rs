@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use super::stream::Stream;
 
 /// A listener on this machine accepts within microseconds; a full backlog takes seconds.
 pub(crate) const CONNECT: Duration = Duration::from_secs(2);
@@ -17,31 +19,51 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// A connection that has broken a stream ends in the same turn of its task.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// Connects to `reach`, `host:port`.
-pub(crate) async fn tcp(reach: &str) -> Result<TcpStream, String> {
+/// What is before the path of a Unix socket in an address.
+pub(crate) const UNIX: &str = "unix:";
+
+/// Connects to `reach`: `host:port`, or `unix:` and the path of a socket.
+pub(crate) async fn dial(reach: &str) -> Result<Stream, String> {
     let connecting = async {
+        if let Some(path) = reach.strip_prefix(UNIX) {
+            return UnixStream::connect(path).await.map(Stream::unix);
+        }
         // The address as it stands, without asking a resolver.
-        match reach.parse::<SocketAddr>() {
-            Ok(address) => TcpStream::connect(address).await,
-            Err(_) => TcpStream::connect(reach).await,
-        }
+        let stream = match reach.parse::<SocketAddr>() {
+            Ok(address) => TcpStream::connect(address).await?,
+            Err(_) => TcpStream::connect(reach).await?,
+        };
+        // Without this a small request may wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        Ok(Stream::tcp(stream))
     };
-    let stream = match timeout(CONNECT, connecting).await {
-        Err(_) => {
-            return Err(format!(
-                "{reach}: no connection within {CONNECT:?}; is its backlog full, or a firewall between?"
-            ));
-        }
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            return Err(format!(
-                "{reach}: connection refused; nothing listens there"
-            ));
-        }
-        Ok(connected) => connected.map_err(|error| format!("{reach}: no connection: {error}"))?,
-    };
-    // Without this a small request may wait for an acknowledgement.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+    match timeout(CONNECT, connecting).await {
+        Err(_) => Err(format!(
+            "{reach}: no connection within {CONNECT:?}; is its backlog full, or a firewall between?"
+        )),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => Err(format!(
+            "{reach}: connection refused; nothing listens there"
+        )),
+        Ok(connected) => connected.map_err(|error| format!("{reach}: no connection: {error}")),
+    }
+}
+
+/// The name by which a listener is addressed in requests. A Unix socket has none; gRPC and curl
+/// say `localhost`.
+pub(crate) fn authority(reach: &str) -> &str {
+    if reach.starts_with(UNIX) {
+        "localhost"
+    } else {
+        reach
+    }
+}
+
+/// Whether a connection to `reach` can be made at all; it is closed at once.
+///
+/// # Errors
+/// What came instead, with the address.
+pub async fn reachable(reach: &str) -> Result<(), String> {
+    dial(reach).await.map(drop)
 }
 
 /// The task that moves a connection's bytes. Dropping it closes the connection.
@@ -101,11 +123,11 @@ pub(crate) struct H2c {
 impl H2c {
     /// Connects and sends the preface; whether the peer speaks HTTP/2 is not known yet.
     pub(crate) async fn connect(reach: &str) -> Result<Self, String> {
-        Self::over(tcp(reach).await?, reach).await
+        Self::over(dial(reach).await?, reach).await
     }
 
     /// The same over a connection on which we have said nothing so far.
-    pub(crate) async fn over(stream: TcpStream, reach: &str) -> Result<Self, String> {
+    pub(crate) async fn over(stream: Stream, reach: &str) -> Result<Self, String> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(1 << 20)
@@ -132,7 +154,7 @@ impl H2c {
                 .map_or_else(|error| go_away(&error), |()| String::new());
             words.send_replace(Some(said));
         });
-        let authority = reach.to_owned();
+        let authority = authority(reach).to_owned();
         Ok(Self {
             channel: Channel {
                 send,

@@ -12,10 +12,10 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect;
+use super::stream::Stream;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -119,9 +119,14 @@ pub(crate) async fn ask(
     bounds: Bounds,
     within: Duration,
 ) -> Result<Answer, Failure> {
-    let stream = connect::tcp(reach).await.map_err(Failure::Connect)?;
+    let stream = connect::dial(reach).await.map_err(Failure::Connect)?;
     let mut got = None;
-    match timeout(within, exchange(stream, reach, ask, bounds, &mut got)).await {
+    match timeout(
+        within,
+        exchange(stream, connect::authority(reach), ask, bounds, &mut got),
+    )
+    .await
+    {
         Ok(answer) => answer,
         Err(_) => Err(match got {
             None => Failure::Silent(within),
@@ -133,7 +138,7 @@ pub(crate) async fn ask(
 /// One exchange over a connection that is closed when this ends or is dropped. `got` counts the
 /// bytes of the body from the moment that the answer's head has come.
 pub(crate) async fn exchange(
-    stream: TcpStream,
+    stream: Stream,
     authority: &str,
     ask: Ask,
     bounds: Bounds,
@@ -145,7 +150,7 @@ pub(crate) async fn exchange(
 
 /// The same with a body that takes its time.
 pub(super) async fn exchange_body<B>(
-    stream: TcpStream,
+    stream: Stream,
     authority: &str,
     ask: Ask,
     body: B,

@@ -97,7 +97,7 @@ where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let give_up = Instant::now() + stay.patience;
-    let stream = match connect::tcp(reach).await {
+    let stream = match connect::dial(reach).await {
         Ok(stream) => stream,
         Err(why) => return CallEnd::Failed { why },
     };
@@ -113,7 +113,7 @@ where
     tokio::select! {
         // An answer that is there counts, even if it is time to go.
         biased;
-        answer = exchange_body(stream, reach, ask, body, DRAIN, &mut got) => match answer {
+        answer = exchange_body(stream, connect::authority(reach), ask, body, DRAIN, &mut got) => match answer {
             Ok(answer) if answer.more => CallEnd::Failed {
                 why: format!("answered {}, longer than {} MiB; we left it", answer.status, DRAIN.read >> 20),
             },

@@ -31,9 +31,11 @@ mod reflect_proto;
 mod schema;
 mod schemas;
 mod settings;
+mod stream;
 mod traceparent;
 
 pub use calls::Caller;
+pub use connect::reachable;
 pub use get::get;
 pub use identify::identify;
 pub use pprof::{profile, snapshot};

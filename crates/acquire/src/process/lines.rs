@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use shakedown_evidence::log::{RawLine, Stream};
+use shakedown_evidence::log::{ParsedLine, RawLine, Stream};
 use shakedown_evidence::{At, Event, Role};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -27,12 +28,14 @@ const LINES_MAX: u64 = 400_000;
 const BYTES_MAX: u64 = 64 << 20;
 /// The pipe's own buffer, asked of the kernel: a burst does not wait for us.
 const PIPE: usize = 1 << 20;
+/// A followed log comes through files, daemons and pipes of others: this much later at most.
+const LATE: Duration = Duration::from_secs(10);
 /// Read at once.
 const CHUNK: usize = 128 << 10;
 
 /// Splits chunks into lines; holds no more than one line of [`LINE_MAX`].
 #[derive(Debug, Default)]
-struct Splitter {
+pub(crate) struct Splitter {
     partial: Vec<u8>,
     cut: u64,
 }
@@ -74,7 +77,7 @@ impl Splitter {
 }
 
 /// What a service has written so far.
-pub(super) struct Log {
+pub(crate) struct Log {
     recorder: Recorder,
     role: Role,
     state: Mutex<State>,
@@ -92,7 +95,7 @@ struct State {
 }
 
 impl Log {
-    pub(super) fn new(recorder: Recorder, role: Role) -> Self {
+    pub(crate) fn new(recorder: Recorder, role: Role) -> Self {
         Self {
             recorder,
             role,
@@ -101,28 +104,38 @@ impl Log {
     }
 
     /// The last `count` lines, at most fifty, oldest first.
-    pub(super) fn last(&self, count: usize) -> Vec<String> {
+    pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skip = state.tail.len().saturating_sub(count);
         state.tail.iter().skip(skip).cloned().collect()
     }
 
     /// Lines that were counted but not recorded, because there were too many.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
 
     /// Reads a pipe until its other end is closed.
-    pub(super) async fn read(&self, mut pipe: impl AsyncRead + AsFd + Unpin, stream: Stream) {
+    pub(crate) async fn read(&self, mut pipe: impl AsyncRead + AsFd + Unpin, stream: Stream) {
         // Unprivileged users have a limited share of larger pipes; the default does too.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
         let mut chunk = vec![0; CHUNK];
         let mut splitter = Splitter::default();
         while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
-            let at = self.recorder.now();
-            let bytes = self.skim(&chunk[..length], &mut splitter);
-            splitter.push(bytes, |text, cut| self.line(at, stream, text, cut));
+            self.take(&chunk[..length], stream, &mut splitter);
         }
+        self.end(stream, splitter);
+    }
+
+    /// Takes what came just now.
+    pub(crate) fn take(&self, chunk: &[u8], stream: Stream, splitter: &mut Splitter) {
+        let at = self.recorder.now();
+        let bytes = self.skim(chunk, splitter);
+        splitter.push(bytes, |text, cut| self.line(at, stream, text, cut));
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&self, stream: Stream, mut splitter: Splitter) {
         let at = self.recorder.now();
         splitter.end(|text, cut| self.line(at, stream, text, cut));
         self.tell();
@@ -142,7 +155,7 @@ impl Log {
     /// Once nothing is recorded any more, only the last lines of a chunk are worth a look.
     fn skim<'chunk>(&self, chunk: &'chunk [u8], splitter: &mut Splitter) -> &'chunk [u8] {
         let mut state = self.lock();
-        let recording = self.role == Role::Target && state.dropped == 0;
+        let recording = !matches!(self.role, Role::Dependency(_)) && state.dropped == 0;
         if recording {
             return chunk;
         }
@@ -163,7 +176,7 @@ impl Log {
         let short = &text[..text.len().min(TAIL_LINE_MAX)];
         let short = String::from_utf8_lossy(short).into_owned();
         state.tail.push_back(short);
-        if self.role != Role::Target {
+        if !self.records(stream) {
             return;
         }
         state.lines += 1;
@@ -171,12 +184,17 @@ impl Log {
         let first = *state.first.get_or_insert(at);
         if state.lines <= LINES_MAX && state.bytes <= BYTES_MAX {
             drop(state);
-            self.recorder.record(Event::Line(RawLine {
+            let mut line = RawLine {
                 at,
                 stream,
                 text: String::from_utf8_lossy(text).into_owned(),
                 cut,
-            }));
+            };
+            if let Role::Log(_) = self.role {
+                line.stream = Stream::Followed;
+                line.at = self.written_at(&line);
+            }
+            self.recorder.record(Event::Line(line));
             return;
         }
         state.dropped += 1;
@@ -187,6 +205,26 @@ impl Log {
             // The rest is told in the end; what is killed before that has told of one.
             self.tell();
         }
+    }
+
+    /// Of the service everything is evidence; of what reads its log to us, only the log.
+    fn records(&self, stream: Stream) -> bool {
+        match self.role {
+            Role::Target => true,
+            Role::Log(_) => stream != Stream::Stderr,
+            Role::Dependency(_) => false,
+        }
+    }
+
+    /// When a line of a followed log was written: as it says itself, if that is to the millisecond
+    /// and no clock of another machine says it; else when it came.
+    fn written_at(&self, line: &RawLine) -> At {
+        let whole_second = |unix_ns: &u64| unix_ns % 1_000_000_000 == 0;
+        let says = ParsedLine::of(line).unix_ns;
+        let says = says.filter(|unix_ns| !whole_second(unix_ns));
+        let says = says.map(|unix_ns| self.recorder.read(|seen| seen.at_unix_ns(unix_ns)));
+        says.filter(|written| *written <= line.at && line.at - *written <= LATE)
+            .unwrap_or(line.at)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,6 +1,6 @@
 //! DLN001: a handler that runs on after its caller's deadline.
 
-use shakedown_evidence::{Evidence, Purpose, RequestKind, Speaks};
+use shakedown_evidence::{Consent, Evidence, ProbeKind, Purpose, RequestKind, Speaks};
 use shakedown_findings::{Certainty, Finding, Item, RuleMeta, Severity};
 
 use super::audits::{self, Audit, Late};
@@ -25,6 +25,11 @@ fn judge(seen: &Evidence) -> Judgement {
         seen.facts_of(&listener.reach)
             .is_some_and(|facts| !facts.speaks.is_empty() && !facts.speaks.contains(&Speaks::Tls))
     });
+    // A listener that could not be reached may speak gRPC.
+    let all = seen
+        .failures
+        .iter()
+        .all(|failure| failure.kind != ProbeKind::Listener);
     let ready = seen.ready.as_ref().is_some_and(|ready| ready.ready);
     let grpc: Vec<usize> = (0..seen.run.requests.len())
         .filter(|position| {
@@ -33,8 +38,11 @@ fn judge(seen: &Evidence) -> Judgement {
             })
         })
         .collect();
+    // Where only addresses are known, there may be a listener that nobody named.
     if ready
         && asked
+        && all
+        && seen.run.access.has_process()
         && !seen.listeners.is_empty()
         && seen.speaking(Speaks::Grpc).next().is_none()
         && grpc.is_empty()
@@ -65,6 +73,9 @@ pub(super) fn judge_requests(
             "no request was given whose handler could be caught",
             flags,
         );
+    }
+    if let Some((why, to_prove)) = seen.run.access.refusal(Consent::Audits) {
+        return Judgement::not_exercised(why, to_prove);
     }
     if let Some((why, to_prove)) = audits::blocked(seen) {
         return Judgement::inconclusive(why, to_prove);

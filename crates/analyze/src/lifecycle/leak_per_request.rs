@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
-use shakedown_evidence::{Evidence, Frame, Purpose, Snapshot, Stack, handler};
+use shakedown_evidence::{Consent, Evidence, Frame, Purpose, Snapshot, Stack, handler};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Point, RuleMeta, Severity};
 
 use crate::exhibits::{self, short};
@@ -36,6 +36,9 @@ const HELD_MIN: f64 = 0.9;
 const OK_MIN: f64 = 0.8;
 
 fn judge(seen: &Evidence) -> Judgement {
+    if let Some((why, to_prove)) = seen.run.access.refusal(Consent::Load) {
+        return Judgement::not_exercised(why, to_prove);
+    }
     let sent = seen
         .calls
         .iter()

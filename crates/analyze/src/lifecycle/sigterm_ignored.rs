@@ -46,7 +46,12 @@ fn judge(seen: &Evidence) -> Judgement {
                 },
                 Moment {
                     at_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX),
-                    what: "still there; killed".into(),
+                    what: if seen.run.access.is_ours() {
+                        "still there; killed"
+                    } else {
+                        "still there"
+                    }
+                    .into(),
                 },
             ];
             let found = Found {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{Evidence, Stack};
+use shakedown_evidence::{Consent, Evidence, Stack};
 use shakedown_findings::Location;
 
 use crate::{Judgement, exhibits};
@@ -15,10 +15,13 @@ pub(super) fn not_stopped(seen: &Evidence) -> Judgement {
             "the service ended by itself before it was told to",
             "a service that stays up: see its last lines",
         ),
-        None => Judgement::not_exercised(
-            "the service was not told to stop",
-            "start the service with `-- COMMAND`",
-        ),
+        None => match seen.run.access.refusal(Consent::Stop) {
+            Some((why, to_prove)) => Judgement::not_exercised(why, to_prove),
+            None => Judgement::not_exercised(
+                "the service was not told to stop",
+                "start the service with `-- COMMAND`",
+            ),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use shakedown_evidence::log::{
 };
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
 
-use super::{entries, probe_spans};
+use super::{entries, log_seen, probe_spans};
 use crate::chance::{Coincidence, Windows};
 use crate::exhibits;
 use crate::judgement::Found;
@@ -51,6 +51,9 @@ fn judge(seen: &Evidence) -> Judgement {
     if !findings.is_empty() {
         return Judgement::failed(findings);
     }
+    if let Some(judgement) = log_seen::missing(seen) {
+        return judgement;
+    }
     if let Some(dropped) = seen.lines_dropped() {
         return Judgement::inconclusive(
             format!("{dropped} log lines were dropped: the service writes more than can be kept"),
@@ -63,7 +66,11 @@ fn judge(seen: &Evidence) -> Judgement {
                 "{} log lines carry a trace id of ours, and none without one is tied to requests",
                 sorted.carried
             ),
-            "a request that writes a log line, or a lower log level: --env LOG_LEVEL=debug",
+            if seen.run.access.is_ours() {
+                "a request that writes a log line, or a lower log level: --env LOG_LEVEL=debug"
+            } else {
+                "a request that writes a log line, or the whole log of the service: --logs"
+            },
         );
     }
     Judgement::passed(format!(

@@ -100,6 +100,34 @@ pub(crate) fn receiver_trouble(seen: &Evidence) -> Option<String> {
     (!alive).then(|| "the span receiver was not seen working after the traffic".to_owned())
 }
 
+/// A service that was running before us sends its spans where it was told to, and the places where
+/// we listened are not that.
+fn exports_elsewhere(seen: &Evidence) -> Option<(String, String)> {
+    let access = &seen.run.access;
+    if access.is_ours() || !seen.spans.is_empty() {
+        return None;
+    }
+    let addresses = seen.receiver.iter().filter_map(|event| match event {
+        ReceiverEvent::Listening { addr, .. } => Some(addr.as_str()),
+        _ => None,
+    });
+    let addresses: Vec<&str> = addresses.collect();
+    let known = addresses.iter().any(|addr| addr.ends_with(":4317"));
+    let told = match &access.exports_to {
+        Some(to) => format!("its environment sends spans to {to}"),
+        None => "it was running before us, and sends its spans where it was told to".into(),
+    };
+    let taken = if known {
+        ""
+    } else {
+        "; 127.0.0.1:4317 was taken by another collector"
+    };
+    Some((
+        format!("{told}; we listened on {}{taken}", addresses.join(", ")),
+        "--otlp 127.0.0.1:PORT with the port that it sends to, OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4317 in its environment, or let shakedown start it: `-- COMMAND`".into(),
+    ))
+}
+
 /// The likely cause why no span of our requests arrived.
 fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
     let why = |reason: &str, to_prove: &str| {
@@ -113,6 +141,9 @@ fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
             &trouble,
             "run again; if it stays so, free the memory and ports that the receiver needs",
         );
+    }
+    if let Some((reason, to_prove)) = exports_elsewhere(seen) {
+        return why(&reason, &to_prove);
     }
     if let Some(why_not) = no_tracer(seen) {
         return why(

@@ -7,15 +7,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+use shakedown_acquire::follow::LogSource;
 use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 use toml::Spanned;
 
+mod attach;
+mod env_file;
 mod error;
 mod file;
 mod stall;
 mod words;
 
+pub use attach::{AttachTable, PprofPlace, address, consent, otlp_port, placed_log, pprof_place};
+use attach::{a_log, a_pprof_place};
+pub use env_file::env_file;
 pub use error::ConfigError;
 use stall::StallTable;
 pub use stall::{stall, stall_flag};
@@ -56,6 +62,14 @@ pub struct ServiceTable {
     /// How it is started.
     #[serde(default)]
     pub start: StartTable,
+    /// How it is found, if it runs already.
+    pub attach: Option<AttachTable>,
+    /// Where net/http/pprof answers.
+    #[serde(default, deserialize_with = "a_pprof_place")]
+    pub pprof: Option<PprofPlace>,
+    /// Its log, besides its pipes.
+    #[serde(default, deserialize_with = "a_log")]
+    pub logs: Option<LogSource>,
     /// Private listeners that are not loopback.
     #[serde(default)]
     pub private: Vec<String>,
@@ -85,6 +99,8 @@ pub struct StartTable {
     /// Environment on top of our own.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// File with more of it.
+    pub env_file: Option<PathBuf>,
     /// URL that says whether it is ready.
     #[serde(default, deserialize_with = "ready")]
     pub ready: Option<String>,
@@ -189,6 +205,14 @@ impl Config {
                     return Err(invalid(Some(stall.span()), message));
                 }
             }
+            if service.attach.is_some() && !service.start.cmd.is_empty() {
+                return Err(invalid(
+                    Some(service.name.span()),
+                    format!(
+                        "{name:?} has start.cmd and attach; a service is started or attached to, not both"
+                    ),
+                ));
+            }
             for request in &service.requests {
                 if let Err(message) = request.get_ref().to_request() {
                     return Err(invalid(Some(request.span()), message));
@@ -219,7 +243,7 @@ impl Config {
             (None, [only]) => Ok(only),
             (None, []) => Err(format!("{FILE} has no [[service]]")),
             (None, _) => Err(format!(
-                "{FILE} has several services ({}); one run checks one: --service NAME",
+                "{FILE} has several services ({}); name one: --service NAME",
                 names()
             )),
             (Some(name), services) => services

@@ -12,10 +12,11 @@ use shakedown_report::FORMATS;
 
 use super::output::Output;
 use super::settings::settings;
+use super::several;
 use crate::exit::{self, Ended};
 use crate::progress::Bar;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   shakedown check --http 'GET /orders/1' -- ./orders
   shakedown check --grpc orders.v1.Orders/Get --data '{\"id\":\"1\"}' -- ./orders -config prod.yaml
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     /// Configuration [default: shakedown.toml in this folder, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Service of the configuration, where it has several
+    /// Only this service of the configuration [default: all of them, one after another]
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
     /// gRPC method to call, `pkg.Service/Method`; may be given several times
@@ -62,6 +63,28 @@ pub(crate) struct Args {
     /// `{stall.NAME.addr}` instead
     #[arg(long, value_name = "NAME=HOST:PORT")]
     pub(crate) stall: Vec<String>,
+    /// File with variables for the service, NAME=VALUE a line; --env wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Process of a service that runs already, instead of a command
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+    /// Address of a service that runs already, HOST:PORT or unix:PATH; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Vec<String>,
+    /// Where pprof answers: HOST:PORT, URL, unix:PATH, or a /path other than /debug/pprof/
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) pprof: Option<String>,
+    /// Log to follow: FILE, journald:UNIT, or - for one that is piped in
+    #[arg(long, value_name = "LOG")]
+    pub(crate) logs: Vec<String>,
+    /// Port of this machine's loopback to which a service that runs already sends its spans
+    /// [default: what its environment says, 4317 and 4318]
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub(crate) otlp: Option<String>,
+    /// What may be done to a service that runs already: load, audits, stop
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) consent: Vec<String>,
     /// URL that says when the service is ready: http://… or grpc://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) ready: Option<String>,
@@ -100,6 +123,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, words: &ArgMatches) -> Ended {
+    if let Some(names) = several::named(&args)? {
+        return several::run(&args, words, &names);
+    }
     let settings = settings(&args, words)?;
     args.output.prepare()?;
     let (report, code) = carry_out(&settings, args.silent)?;
@@ -116,7 +142,7 @@ pub(crate) fn parsed(words: &[String]) -> anyhow::Result<(RunReport, u8)> {
 }
 
 /// Runs the checklist and keeps its reports in the bundle.
-fn carry_out(settings: &Settings, silent: bool) -> anyhow::Result<(RunReport, u8)> {
+pub(crate) fn carry_out(settings: &Settings, silent: bool) -> anyhow::Result<(RunReport, u8)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::ArgMatches;
 use shakedown_checklist::config::{self, Config, FILE, ServiceTable, StartTable};
-use shakedown_checklist::{Dependency, Settings, Start, rules_named};
+use shakedown_checklist::{Attach, Dependency, Settings, Start, rules_named};
 use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 
 use super::check::Args;
 use super::run_dir::bundle_dir;
+use super::{container, target};
 
 /// The window of an ordinary run: long enough for what happens every half minute.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -40,15 +41,17 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
     let base = table
         .as_ref()
         .map_or(PathBuf::new(), |(_, base)| base.clone());
-    let start = start(args, service, &base)?;
-    let name = service.map_or_else(
-        || name_of(&start.command),
-        |service| service.name().to_owned(),
-    );
     let mut requests = given(args, words)?;
     if requests.is_empty() {
         requests = service.map(ServiceTable::requests).unwrap_or_default();
     }
+    let attach = target::attach(args, service, &requests)?;
+    let start = start(args, service, &base, attach.is_some())?;
+    let name = match (service, &attach) {
+        (Some(service), _) => service.name().to_owned(),
+        (None, Some(attach)) => attached_name(attach),
+        (None, None) => name_of(&start.command),
+    };
     for word in &args.only {
         if rules_named(word).is_empty() {
             bail!(
@@ -85,6 +88,8 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         source: args.source.clone().or_else(|| {
             service.and_then(|service| service.source.as_ref().map(|source| base.join(source)))
         }),
+        logs: target::logs(args, service, &base)?,
+        pprof_prefix: target::pprof(args, service)?.prefix,
         window: args
             .window
             .unwrap_or(if quick { WINDOW_QUICK } else { WINDOW }),
@@ -101,11 +106,12 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         guardian: std::env::current_exe().context("our own executable")?,
         name,
         start,
+        attach,
         requests,
     })
 }
 
-fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
+pub(crate) fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
     let path = match &args.config {
         Some(path) => path.clone(),
         None if Path::new(FILE).exists() => PathBuf::from(FILE),
@@ -119,17 +125,27 @@ fn folder(path: &Path) -> PathBuf {
     path.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Result<Start> {
+fn start(
+    args: &Args,
+    service: Option<&ServiceTable>,
+    base: &Path,
+    runs_already: bool,
+) -> anyhow::Result<Start> {
     let table = service.map(|service| &service.start);
-    let mut env: Vec<(String, String)> = table.map(|table| pairs(&table.env)).unwrap_or_default();
-    for word in &args.env {
-        let (name, value) = word
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| anyhow!("--env {word}: it is written NAME=VALUE"))?;
-        env.retain(|(known, _)| known != name);
-        env.push((name.to_owned(), value.to_owned()));
+    let ready = args
+        .ready
+        .clone()
+        .or_else(|| table.and_then(|table| table.ready.clone()));
+    if runs_already {
+        if !(args.env.is_empty() && args.env_file.is_empty()) {
+            bail!("--env: the service runs already, with the environment that it was started with");
+        }
+        return Ok(Start {
+            ready,
+            ..Start::default()
+        });
     }
+    let env = environment(args, table, base)?;
     let from_args = !args.command.is_empty();
     let command = if from_args {
         args.command.clone()
@@ -138,16 +154,11 @@ fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Re
     };
     if command.is_empty() {
         bail!(
-            "what is to be checked? give the command that starts the service after `--`, as in: shakedown check --http 'GET /' -- ./service (or start.cmd in {FILE})"
+            "what is to be checked? give the command that starts the service after `--`, as in: shakedown check --http 'GET /' -- ./service (or start.cmd in {FILE}); or --pid PID or --address HOST:PORT of one that runs"
         );
     }
-    if command
-        .first()
-        .is_some_and(|program| program == "docker" || program == "podman")
-    {
-        bail!(
-            "a container's processes are not ours to watch: run the service itself, as in: shakedown check -- ./service"
-        );
+    if let Some(advice) = container::advice(&command) {
+        bail!("{advice}");
     }
     let cwd = table
         .filter(|_| !from_args)
@@ -158,11 +169,45 @@ fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Re
         cwd: cwd
             .map(|cwd| base.join(cwd))
             .or_else(|| (!from_args && base != Path::new("")).then(|| base.to_owned())),
-        ready: args
-            .ready
-            .clone()
-            .or_else(|| table.and_then(|table| table.ready.clone())),
+        ready,
     })
+}
+
+/// Variables for the service: the file's, over those of its env-file; flags over both.
+fn environment(
+    args: &Args,
+    table: Option<&StartTable>,
+    base: &Path,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let mut env: Vec<(String, String)> = Vec::new();
+    let mut set = |name: String, value: String| {
+        env.retain(|(known, _)| *known != name);
+        env.push((name, value));
+    };
+    let of_table = table.and_then(|table| table.env_file.as_ref());
+    if let Some(file) = of_table {
+        let variables = config::env_file(&base.join(file)).map_err(|why| anyhow!("{why}"))?;
+        variables
+            .into_iter()
+            .for_each(|(name, value)| set(name, value));
+    }
+    for (name, value) in table.iter().flat_map(|table| &table.env) {
+        set(name.clone(), value.clone());
+    }
+    for file in &args.env_file {
+        let variables = config::env_file(file).map_err(|why| anyhow!("{why}"))?;
+        variables
+            .into_iter()
+            .for_each(|(name, value)| set(name, value));
+    }
+    for word in &args.env {
+        let (name, value) = word
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| anyhow!("--env {word}: it is written NAME=VALUE"))?;
+        set(name.to_owned(), value.to_owned());
+    }
+    Ok(env)
 }
 
 fn dependencies(service: &ServiceTable, base: &Path) -> Vec<Dependency> {
@@ -281,6 +326,8 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         ("service", &args.service),
         ("ready", &args.ready),
         ("fail-on", &args.fail_on),
+        ("pprof", &args.pprof),
+        ("otlp", &args.otlp),
     ];
     for (name, value) in text {
         if let Some(value) = value {
@@ -292,6 +339,9 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         ("env", &args.env),
         ("stall", &args.stall),
         ("private", &args.private),
+        ("address", &args.address),
+        ("logs", &args.logs),
+        ("consent", &args.consent),
     ] {
         values.iter().for_each(|value| flag(name, value));
     }
@@ -304,6 +354,12 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
             flag(name, &format!("{}ms", value.as_millis()));
         }
     }
+    if let Some(pid) = args.pid {
+        flag("pid", &pid.to_string());
+    }
+    for file in &args.env_file {
+        flag("env-file", &file.display().to_string());
+    }
     if let Some(source) = &args.source {
         flag("source", &source.display().to_string());
     }
@@ -315,6 +371,21 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         words.extend(command.iter().cloned());
     }
     words
+}
+
+/// A service that runs already is named after its executable, else after where it is.
+fn attached_name(attach: &Attach) -> String {
+    let executable = attach
+        .pid
+        .and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+    if let Some(path) = executable {
+        return name_of(&[path.display().to_string()]);
+    }
+    let address = attach.addresses.first().map_or("", String::as_str);
+    let name = address.trim_start_matches("unix:/");
+    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_');
+    let name = name.replace(|letter| !plain(letter), "-");
+    name.trim_matches(['.', '-']).to_owned()
 }
 
 fn name_of(command: &[String]) -> String {

@@ -28,7 +28,7 @@ pub use fields::Exchange;
 pub use groups::{Group, OVERFLOW, Templates};
 pub use id::{Id, Ids};
 pub use level::Level;
-pub use line::{RawLine, Stream};
+pub use line::{LogEvent, RawLine, Stream};
 pub use noise::Library;
 pub use parsed::{Caller, Format, ParsedLine};
 pub use template::template;

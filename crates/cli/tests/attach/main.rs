@@ -1,0 +1,14 @@
+//! A service that runs already: what can be proven of it by its process and by its addresses, with
+//! and without consent, and that it is left as it was.
+//!
+//! `outside` has the service, which no run of ours has started. One module a way in.
+
+mod address;
+mod expected;
+mod log;
+mod namespace;
+mod outside;
+mod process;
+
+/// The built program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
