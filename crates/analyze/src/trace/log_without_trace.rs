@@ -225,6 +225,7 @@ const fn name(format: Format) -> &'static str {
         Format::Logfmt => "key=value",
         Format::StdLog => "std log",
         Format::Glog => "glog",
+        Format::Tracing | Format::TracingText => "tracing",
         Format::Text => "text",
     }
 }
@@ -243,6 +244,9 @@ const fn fix(format: Format) -> &'static str {
             "slog.InfoContext(ctx, …) instead of slog.Info, with a handler that adds trace_id and span_id from ctx"
         }
         Format::Logrus => "entry.WithContext(ctx), with a hook that adds trace_id and span_id",
+        Format::Tracing | Format::TracingText => {
+            "an event formatter that adds both ids of the current OpenTelemetry context, and a span around the request that has it for a parent"
+        }
         _ => {
             "give the logger the request's ctx, and add trace_id and span_id from trace.SpanContextFromContext(ctx)"
         }

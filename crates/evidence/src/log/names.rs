@@ -214,7 +214,7 @@ const NAMES: [(Meaning, &str); 26] = [
     (Meaning::Caller, "caller source"),
     (
         Meaning::File,
-        "file sourcefile logoriginfilename logoriginfile logginggoogleapiscom/sourcelocationfile",
+        "file filename sourcefile logoriginfilename logoriginfile logginggoogleapiscom/sourcelocationfile",
     ),
     (
         Meaning::Line,
