@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::RawLine;
+use crate::log::{LogBatch, RawLine};
 use crate::{
     BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
     PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
@@ -35,6 +35,8 @@ pub enum Event {
     Line(RawLine),
     /// So many lines were counted but not kept, because the service flooded its log.
     LinesDropped(u64),
+    /// Log records arrived over OTLP.
+    Logs(LogBatch),
     /// Spans arrived.
     Spans(SpanBatch),
     /// Something befell the span receiver.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::log::RawLine;
+use crate::log::{ExportedLine, RawLine};
 use crate::{
     At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Exit, Listener, ListenerFacts,
     Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
@@ -63,6 +63,8 @@ pub struct Evidence {
     pub build: Option<BuildInfo>,
     /// The log.
     pub lines: Vec<RawLine>,
+    /// Log records that came over OTLP, of the service and of others.
+    pub exported: Vec<ExportedLine>,
     /// Lines that were counted but not kept.
     pub dropped: u64,
     /// Finished spans.
@@ -138,6 +140,10 @@ impl Evidence {
             Event::Line(of) => {
                 self.seen(of.at);
                 self.lines.push(of);
+            }
+            Event::Logs(of) => {
+                self.seen(of.at);
+                self.exported.extend(of.lines);
             }
             Event::LinesDropped(lines) => self.dropped += lines,
             Event::Spans(of) => {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::At;
 
-/// Which pipe a line came through.
+/// Which way a line came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stream {
@@ -12,6 +12,8 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// A log record that was exported over OTLP.
+    Otlp,
 }
 
 /// A line as it came, cut to the recorder's bound; invalid UTF-8 is replaced.

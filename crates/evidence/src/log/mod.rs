@@ -10,6 +10,7 @@
 //! `noise.rs`.
 
 mod class;
+mod exported;
 mod fields;
 mod groups;
 mod id;
@@ -26,6 +27,7 @@ mod timestamp;
 mod wrapped;
 
 pub use class::{LineClass, classify};
+pub use exported::{ExportedLine, LogBatch};
 pub use fields::Exchange;
 pub use groups::{Group, OVERFLOW, Templates};
 pub use id::{Id, Ids};

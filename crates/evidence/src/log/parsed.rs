@@ -11,7 +11,7 @@ use super::fields::{Exchange, Fields};
 use super::id::Ids;
 use super::json::Members;
 use super::level::Level;
-use super::line::RawLine;
+use super::line::{RawLine, Stream};
 use super::names::{Folded, Form, id_meaning, meaning};
 use super::pairs::{Pairs, Sign};
 use super::text::{self, Head};
@@ -47,6 +47,8 @@ pub enum Format {
     Tracing,
     /// The same as text, full or compact.
     TracingText,
+    /// A record that was exported over OTLP.
+    Otlp,
     /// Anything else.
     Text,
 }
@@ -137,6 +139,12 @@ impl ParsedLine {
     /// Reads a line as it was recorded.
     #[must_use]
     pub fn of(line: &RawLine) -> Self {
+        if line.stream == Stream::Otlp {
+            return Self {
+                format: Format::Otlp,
+                ..json(&line.text)
+            };
+        }
         Self::read(&line.text)
     }
 
