@@ -146,10 +146,11 @@ impl Windows {
         self.whole.contains(at)
     }
 
-    /// Judges moments, which must be in order. The strongest of the three readings counts, at
+    /// Judges moments, in any order: what is exported arrives later than what is written. The strongest of the three readings counts, at
     /// three times its p-value (Bonferroni).
     pub(crate) fn judge(&self, moments: impl IntoIterator<Item = At>) -> Coincidence {
-        let moments: Vec<At> = moments.into_iter().filter(|at| self.in_run(*at)).collect();
+        let mut moments: Vec<At> = moments.into_iter().filter(|at| self.in_run(*at)).collect();
+        moments.sort_unstable();
         let readings = [
             (Within::Whole, &self.whole),
             (Within::Head, &self.heads),

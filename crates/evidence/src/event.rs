@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::{LogEvent, RawLine};
+use crate::log::{LogBatch, LogEvent, RawLine};
 use crate::{
     BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
     ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
@@ -38,6 +38,8 @@ pub enum Event {
     Log(LogEvent),
     /// So many lines were counted but not kept, because the service flooded its log.
     LinesDropped(u64),
+    /// Log records arrived over OTLP.
+    Logs(LogBatch),
     /// Spans arrived.
     Spans(SpanBatch),
     /// Something befell the span receiver.

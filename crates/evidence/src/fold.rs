@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::log::{LogEvent, RawLine};
+use crate::log::{ExportedLine, LogEvent, RawLine};
 use crate::{
     At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
     Gone, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
@@ -65,6 +65,8 @@ pub struct Evidence {
     pub lines: Vec<RawLine>,
     /// What befell the logs that were followed.
     pub logs: Vec<LogEvent>,
+    /// Log records that came over OTLP, of the service and of others.
+    pub exported: Vec<ExportedLine>,
     /// Lines that were counted but not kept.
     pub dropped: u64,
     /// Finished spans.
@@ -154,6 +156,10 @@ impl Evidence {
             Event::Log(of) => {
                 self.seen(of.at());
                 self.logs.push(of);
+            }
+            Event::Logs(of) => {
+                self.seen(of.at);
+                self.exported.extend(of.lines);
             }
             Event::LinesDropped(lines) => self.dropped += lines,
             Event::Spans(of) => {

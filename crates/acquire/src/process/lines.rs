@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use shakedown_evidence::log::{ParsedLine, RawLine, Stream};
+use shakedown_evidence::log::{ParsedLine, RawLine, Stream, cri_part};
 use shakedown_evidence::{At, Event, Role};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -33,11 +33,21 @@ const LATE: Duration = Duration::from_secs(10);
 /// Read at once.
 const CHUNK: usize = 128 << 10;
 
-/// Splits chunks into lines; holds no more than one line of [`LINE_MAX`].
+/// Splits chunks into lines; holds no more than two lines of [`LINE_MAX`].
 #[derive(Debug, Default)]
 pub(crate) struct Splitter {
     partial: Vec<u8>,
     cut: u64,
+    /// Parts of a line that a container runtime has cut (at 16 KiB), and that is not yet whole.
+    parts: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    /// As one line, with the front of the first part.
+    joined: Vec<u8>,
+    cut: u64,
+    is_stderr: bool,
 }
 
 impl Splitter {
@@ -56,6 +66,10 @@ impl Splitter {
         if !self.partial.is_empty() || self.cut > 0 {
             self.finish(&mut line);
         }
+        if let Some(parts) = self.parts.take() {
+            // The rest never came.
+            line(&parts.joined, parts.cut.max(1));
+        }
     }
 
     fn extend(&mut self, bytes: &[u8]) {
@@ -64,11 +78,42 @@ impl Splitter {
         self.cut += (bytes.len() - room) as u64;
     }
 
+    /// Hands the line out, or keeps it where it is a part of one.
+    fn join(&mut self, line: &mut impl FnMut(&[u8], u64)) {
+        let Some(part) = cri_part(&self.partial) else {
+            line(&self.partial, self.cut);
+            return;
+        };
+        let continues = |parts: &Parts| parts.is_stderr == part.is_stderr;
+        match &mut self.parts {
+            Some(parts) if continues(parts) => {
+                let text = &self.partial[part.text..];
+                let room = (LINE_MAX - parts.joined.len()).min(text.len());
+                parts.joined.extend_from_slice(&text[..room]);
+                parts.cut += self.cut + (text.len() - room) as u64;
+                if !part.partial
+                    && let Some(parts) = self.parts.take()
+                {
+                    line(&parts.joined, parts.cut);
+                }
+            }
+            None if part.partial => {
+                self.parts = Some(Parts {
+                    joined: self.partial.clone(),
+                    cut: self.cut,
+                    is_stderr: part.is_stderr,
+                });
+            }
+            // Whole, or of the other stream, which two parts at once are not worth a second place.
+            _ => line(&self.partial, self.cut),
+        }
+    }
+
     fn finish(&mut self, line: &mut impl FnMut(&[u8], u64)) {
         if self.cut == 0 && self.partial.last() == Some(&b'\r') {
             self.partial.pop();
         }
-        line(&self.partial, self.cut);
+        self.join(line);
         self.partial.clear();
         self.cut = 0;
         // One long line must not hold its memory for the rest of the run.
@@ -286,6 +331,28 @@ mod tests {
             expected
         );
         assert_eq!(split(&[]), []);
+    }
+
+    #[test]
+    fn what_a_container_runtime_cut_becomes_one_line_again() {
+        const FRONT: &str = "2026-11-23T07:59:33.5Z stdout";
+        let log = format!(
+            "{FRONT} P {{\"msg\":\n2026-11-23T07:59:33.6Z stderr F panic\n{FRONT} P \"order \n{FRONT} F stored\"}}\n{FRONT} F next\n"
+        );
+        let expected = [
+            "2026-11-23T07:59:33.6Z stderr F panic".to_owned(),
+            format!("{FRONT} P {{\"msg\":\"order stored\"}}"),
+            format!("{FRONT} F next"),
+        ];
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        assert_eq!(split(&[log.as_bytes()]), whole(&expected));
+        let unfinished = format!("{FRONT} P only the beginning");
+        assert_eq!(split(&[unfinished.as_bytes()]), [(unfinished.clone(), 1)]);
+        let part = format!("{FRONT} P {}\n", "x".repeat(LINE_MAX / 2));
+        let lines = split(&[part.repeat(5).as_bytes()]);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].0.len(), LINE_MAX);
+        assert!(lines[0].1 > LINE_MAX as u64);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod client;
 mod decoder;
+mod encodings;
 mod hostile;
 mod messages;
 mod peer;

@@ -76,7 +76,10 @@ impl Case {
             let from = At(1_000_000 + self.number * 200_000);
             let told = Told {
                 number: self.number,
-                trace: format!("{:032x}", u128::from(self.number) << 64 | 0xcafe),
+                trace: format!(
+                    "{:032x}",
+                    u128::from(self.number) << 64 | u128::from(0xcafe_0000 + self.number)
+                ),
                 parent: format!("{:016x}", 0xfeed_0000 + self.number),
                 from,
                 until: At(from.0 + 20_000),

@@ -235,7 +235,12 @@ impl Elsewhere {
 
     /// The span names a process, and that is one of these.
     pub(super) fn has(&self, span: &Span) -> bool {
-        span.pid.is_some_and(|pid| {
+        self.has_pid(span.pid)
+    }
+
+    /// A process is named, and it is one of these.
+    pub(super) fn has_pid(&self, pid: Option<u32>) -> bool {
+        pid.is_some_and(|pid| {
             self.dependencies.contains(&pid) || self.target.is_some_and(|target| target != pid)
         })
     }

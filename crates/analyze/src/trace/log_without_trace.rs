@@ -4,11 +4,11 @@
 //! Start-up lines stand before the first request, background lines fall outside as well, access
 //! logs and libraries have no context to take ids from: none of them is a fault of the service's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use shakedown_evidence::Evidence;
 use shakedown_evidence::log::{
-    Caller, Format, Group, LineClass, ParsedLine, RawLine, Templates, classify,
+    Caller, Format, Group, LineClass, ParsedLine, RawLine, Templates, classify, template,
 };
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
 
@@ -118,13 +118,18 @@ impl<'a> Sorted<'a> {
             .filter_map(|trace| Some((low(trace)?, trace)))
             .collect();
         let mut carried = 0;
+        let mut exported = HashSet::new();
         let mut bare = Vec::new();
         let mut templates = Templates::default();
-        for raw in seen.lines.iter().filter(|line| windows.in_run(line.at)) {
+        for raw in probe_spans::lines(seen).filter(|line| windows.in_run(line.at)) {
             let line = ParsedLine::of(raw);
             if let Some(trace) = &line.ids.trace {
                 let known = trace.low().and_then(|low| ours.get(&low));
-                carried += usize::from(known.is_some_and(|full| trace.is_hex(full)));
+                let is_ours = known.is_some_and(|full| trace.is_hex(full));
+                carried += usize::from(is_ours);
+                if is_ours && line.format == Format::Otlp {
+                    exported.insert(template(&line));
+                }
                 continue;
             }
             // What a cut object lacks may have stood in the part that is missing.
@@ -134,10 +139,15 @@ impl<'a> Sorted<'a> {
                 bare.push(raw);
             }
         }
+        // A bridge may stand beside a console: the record has the ids, the copy for the eye has not.
+        let is_copy =
+            |group: &Group| group.format != Format::Otlp && exported.contains(&group.template);
+        let mut groups = templates.groups();
+        groups.retain(|group| !is_copy(group));
         Self {
             carried,
             bare,
-            groups: templates.groups(),
+            groups,
         }
     }
 
@@ -232,6 +242,8 @@ const fn name(format: Format) -> &'static str {
         Format::Logfmt => "key=value",
         Format::StdLog => "std log",
         Format::Glog => "glog",
+        Format::Tracing | Format::TracingText => "tracing",
+        Format::Otlp => "over OTLP",
         Format::Text => "text",
     }
 }
@@ -250,8 +262,93 @@ const fn fix(format: Format) -> &'static str {
             "slog.InfoContext(ctx, …) instead of slog.Info, with a handler that adds trace_id and span_id from ctx"
         }
         Format::Logrus => "entry.WithContext(ctx), with a hook that adds trace_id and span_id",
+        Format::Otlp => {
+            "give the bridge the request's ctx: slog.InfoContext(ctx, …), a zap.Any(\"ctx\", ctx) field for otelzap, entry.WithContext(ctx) for otellogrus"
+        }
+        Format::Tracing | Format::TracingText => {
+            "an event formatter that adds both ids of the current OpenTelemetry context, and a span around the request that has it for a parent"
+        }
         _ => {
             "give the logger the request's ctx, and add trace_id and span_id from trace.SpanContextFromContext(ctx)"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_evidence::At;
+    use shakedown_evidence::log::{ExportedLine, Stream};
+
+    use super::super::cases::{Case, Told, joined, line};
+    use super::*;
+
+    const STORED: &str = "order stored";
+
+    fn check(seen: &Evidence, outcome: &str) -> Judgement {
+        let judged = judge(seen);
+        assert_eq!(judged.outcome.name(), outcome, "{judged:?}");
+        judged
+    }
+
+    /// A record that came over OTLP, of a service and a process.
+    fn exported(seen: &mut Evidence, told: &Told, service: &str, ids: bool) {
+        let ids = if ids {
+            format!(
+                r#","trace_id":"{}","span_id":"{}""#,
+                told.trace,
+                told.span_id(1)
+            )
+        } else {
+            String::new()
+        };
+        seen.exported.push(ExportedLine {
+            service: service.into(),
+            pid: None,
+            line: RawLine {
+                at: At(told.from.0 + 1000),
+                stream: Stream::Otlp,
+                text: format!(r#"{{"level":"INFO","msg":"{STORED}"{ids}}}"#),
+                cut: 0,
+            },
+        });
+    }
+
+    fn run(brings: impl Fn(&mut Evidence, &Told)) -> Evidence {
+        let case = Case::of(&["GET /a"]).calls(0, 20, |seen, told| {
+            joined(seen, told);
+            brings(seen, told);
+        });
+        case.alive()
+    }
+
+    #[test]
+    fn records_over_otlp_are_lines_like_others() {
+        let with = run(|seen, told| exported(seen, told, "orders", true));
+        check(&with, "passed");
+        let without = run(|seen, told| exported(seen, told, "orders", false));
+        let judged = check(&without, "failed");
+        assert!(
+            judged.findings[0].message.contains("over OTLP"),
+            "{judged:?}"
+        );
+    }
+
+    #[test]
+    fn records_of_another_service_are_not_its_own() {
+        let seen = run(|seen, told| exported(seen, told, "inventory", false));
+        check(&seen, "not exercised");
+    }
+
+    #[test]
+    fn the_copy_of_a_record_on_the_console_needs_no_ids() {
+        let console = |seen: &mut Evidence, told: &Told| {
+            line(seen, told, format!("2026/11/23 07:59:33 {STORED}"));
+        };
+        let both = run(|seen, told| {
+            exported(seen, told, "orders", true);
+            console(seen, told);
+        });
+        check(&both, "passed");
+        check(&run(console), "failed");
     }
 }

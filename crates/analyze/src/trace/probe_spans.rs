@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use shakedown_evidence::log::ParsedLine;
+use shakedown_evidence::log::{ParsedLine, RawLine};
 use shakedown_evidence::{Evidence, Purpose, ReceiverEvent, Span, SpanLink};
 
 use super::entries::{self, Elsewhere, Entry};
@@ -208,6 +208,20 @@ fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
     )
 }
 
+/// The log of the service that takes our requests: what it wrote, and what it exported.
+pub(crate) fn lines(seen: &Evidence) -> impl Iterator<Item = &RawLine> {
+    let elsewhere = Elsewhere::of(seen);
+    let service = service(seen);
+    let exported = seen.exported.iter().filter(move |exported| {
+        // Where the process is not named, the service is; where neither is known, it may be ours.
+        let is_ours = service.is_none_or(|service| service == exported.service);
+        is_ours && !elsewhere.has_pid(exported.pid)
+    });
+    seen.lines
+        .iter()
+        .chain(exported.map(|exported| &exported.line))
+}
+
 /// No SDK that could export to us is linked.
 fn no_tracer(seen: &Evidence) -> Option<String> {
     match tracers::tracer(seen) {
@@ -245,7 +259,7 @@ const LINES_MIN: usize = 3;
 
 fn has_our_ids_in_log(seen: &Evidence, sent: &HashSet<&str>) -> bool {
     let windows = Windows::of(seen);
-    let lines = seen.lines.iter().filter(|line| windows.in_run(line.at));
+    let lines = lines(seen).filter(|line| windows.in_run(line.at));
     let ours = lines.take(LINES_READ).filter(|line| {
         let ids = ParsedLine::of(line).ids;
         ids.trace

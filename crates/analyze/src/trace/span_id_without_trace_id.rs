@@ -133,7 +133,7 @@ impl<'a> Pairs<'a> {
             groups: BTreeMap::new(),
         };
         let mut whole: HashMap<Statement, usize> = HashMap::new();
-        for raw in seen.lines.iter().filter(|line| windows.in_run(line.at)) {
+        for raw in probe_spans::lines(seen).filter(|line| windows.in_run(line.at)) {
             let line = ParsedLine::of(raw);
             // What a cut line lacks may have stood in the part that is missing.
             let is_whole = raw.cut == 0 && line.format != Format::BrokenJson;

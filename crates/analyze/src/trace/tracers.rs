@@ -60,6 +60,23 @@ pub(super) enum Tracer<'a> {
     Unknown(&'static str),
 }
 
+/// The SDK may be there for metrics alone: its metrics are linked, and nothing that exports spans.
+pub(super) fn is_for_metrics(seen: &Evidence) -> bool {
+    let Some(build) = &seen.build else {
+        return false;
+    };
+    let exports = |path: &str| {
+        let known = ["otlptrace", "stdouttrace", "zipkin", "jaeger", "autoexport"];
+        let is_exporter = path.contains("/exporters/");
+        is_exporter && known.iter().any(|name| path.contains(name))
+    };
+    let exports = build.modules.iter().any(|module| exports(&module.path));
+    build
+        .module("go.opentelemetry.io/otel/sdk/metric")
+        .is_some()
+        && !exports
+}
+
 /// Looks through the modules of the service's executable.
 pub(super) fn tracer(seen: &Evidence) -> Tracer<'_> {
     let Some(build) = &seen.build else {

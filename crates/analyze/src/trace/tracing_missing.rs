@@ -33,9 +33,13 @@ fn judge(seen: &Evidence) -> Judgement {
     let known: usize = routes.iter().map(entries::Route::known).sum();
     let tracer = tracers::tracer(seen);
     match tracer {
-        Tracer::OpenTelemetry { version } => {
+        Tracer::OpenTelemetry { version } if known > 0 || !tracers::is_for_metrics(seen) => {
             Judgement::passed(format!("OpenTelemetry SDK {version}"))
         }
+        Tracer::OpenTelemetry { .. } => Judgement::inconclusive(
+            "the OpenTelemetry SDK is linked with its metrics, and nothing that exports spans",
+            "otlptracegrpc or otlptracehttp, and otel.SetTracerProvider",
+        ),
         _ if known > 0 => Judgement::passed(format!("{known} spans of our requests arrived")),
         Tracer::Other { module, speaks } => Judgement::inconclusive(
             format!("the service traces with {module}, which speaks {speaks} and not OTLP"),
@@ -142,6 +146,18 @@ mod tests {
             .linked(&["go.opentelemetry.io/otel/sdk"])
             .alive();
         assert_eq!(check(&seen), "passed");
+    }
+
+    #[test]
+    fn an_sdk_for_metrics_alone_is_no_proof() {
+        const SDK: &str = "go.opentelemetry.io/otel/sdk";
+        const METRIC: &str = "go.opentelemetry.io/otel/sdk/metric";
+        const EXPORTER: &str = "go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp";
+        let of = |modules: &[&str]| Case::of(&["GET /x"]).linked(modules);
+        assert_eq!(check(&of(&[SDK, METRIC]).alive()), "inconclusive");
+        assert_eq!(check(&of(&[SDK, METRIC, EXPORTER]).alive()), "passed");
+        let spans = of(&[SDK, METRIC]).calls(0, 3, joined);
+        assert_eq!(check(&spans.alive()), "passed");
     }
 
     #[test]

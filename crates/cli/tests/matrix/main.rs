@@ -5,6 +5,7 @@
 //!
 //! `live` runs them; `frozen` judges the bundles of such runs again.
 
+mod collector;
 mod expected;
 mod frozen;
 mod live;

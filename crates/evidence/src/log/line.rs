@@ -14,6 +14,8 @@ pub enum Stream {
     Stderr,
     /// A log that was followed beside the pipes: a file, a journal, our own standard input.
     Followed,
+    /// A log record that was exported over OTLP.
+    Otlp,
 }
 
 /// What befell a log that is followed beside the pipes.
