@@ -10,6 +10,7 @@ pub mod otlp;
 pub mod probe;
 pub mod process;
 mod recorder;
+mod resources;
 pub mod source;
 mod stop;
 

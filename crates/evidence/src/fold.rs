@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::log::RawLine;
 use crate::{
     At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
-    Gone, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
-    ProfileRecord, Purpose, Readiness, ReceiverEvent, Role, RunFacts, Signalled, Snapshot,
-    SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StopReport, Trouble,
+    Gone, Listener, ListenerFacts, LiveHeap, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
+    ProfileRecord, Purpose, Readiness, ReceiverEvent, Resources, Role, RunFacts, Signalled,
+    Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StopReport, Trouble,
 };
 
 /// A request with how it ended.
@@ -81,6 +81,10 @@ pub struct Evidence {
     pub stacks: Vec<Stack>,
     /// Goroutine counts.
     pub snapshots: Vec<Snapshot>,
+    /// Live heaps at marks.
+    pub heaps: Vec<LiveHeap>,
+    /// What the process held at marks.
+    pub resources: Vec<Resources>,
     /// Probes that brought nothing.
     pub failures: Vec<ProbeFailure>,
     /// Bodies that were sent in two halves.
@@ -177,6 +181,14 @@ impl Evidence {
             Event::Snapshot(of) => {
                 self.seen(of.until);
                 self.snapshots.push(of);
+            }
+            Event::LiveHeap(of) => {
+                self.seen(of.until);
+                self.heaps.push(of);
+            }
+            Event::Resources(of) => {
+                self.seen(of.at);
+                self.resources.push(of);
             }
             Event::ProbeFailed(of) => {
                 self.seen(of.at);

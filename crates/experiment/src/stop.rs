@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use shakedown_evidence::drain::TAKEN;
+use shakedown_evidence::drain::{TAKEN, is_shutdown};
 use shakedown_evidence::labels::STOP;
 use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose, RequestKind, SnapshotForm};
 
@@ -408,5 +408,5 @@ fn is_draining(seen: &Evidence) -> bool {
         .iter()
         .flat_map(|dump| &dump.groups)
         .filter_map(|group| seen.stacks.get(group.stack));
-    closed || stacks.any(|stack| shakedown_evidence::drain::is_shutdown(stack))
+    closed || stacks.any(is_shutdown)
 }

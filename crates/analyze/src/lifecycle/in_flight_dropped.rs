@@ -172,8 +172,13 @@ fn finding(
         subject: named,
         location: None,
         message: format!(
-            "{} of {all} requests in flight at SIGTERM got no answer. {end}.{}",
+            "{} of {all} requests in flight at SIGTERM got no answer. {end}{}.{}",
             dropped.len(),
+            if is_uncaught(seen, stop) {
+                ": nothing catches SIGTERM"
+            } else {
+                ""
+            },
             match drain::late(seen, stop.at).count() {
                 0 => String::new(),
                 late => format!(" What was sent later ({late}) is not counted."),
@@ -256,6 +261,17 @@ fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) 
     }
 }
 
+/// The signal itself ended the process.
+fn is_uncaught(seen: &Evidence, stop: &StopReport) -> bool {
+    const SIGTERM: i32 = 15;
+    let started = seen.processes.iter().any(|process| process.pid == stop.pid);
+    // How a wrapper ends says nothing of the service.
+    started
+        && seen
+            .target_exit()
+            .is_some_and(|exit| exit.signal == Some(SIGTERM))
+}
+
 fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> &'static str {
     let grpc = |one: &InFlight<'_>| {
         seen.request(one.call.sent.request)
@@ -273,6 +289,9 @@ fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) ->
     if stop.gone.is_none() {
         return "use Shutdown instead of Close, and GracefulStop instead of Stop; give both a bound, and end the process after them";
     }
+    if is_uncaught(seen, stop) {
+        return "catch SIGTERM: ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt); when ctx is done call server.Shutdown(bounded) or grpcServer.GracefulStop, and return from main only when it has returned";
+    }
     if dropped.iter().all(|(one, _)| grpc(one)) {
         "on SIGTERM call grpcServer.GracefulStop with a bound, and return from main only when it has returned"
     } else if dropped.iter().any(|(one, _)| grpc(one)) {
@@ -284,7 +303,7 @@ fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) ->
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::Purpose;
+    use shakedown_evidence::{At, Event, Exit, ProcessStarted, Purpose, Role};
 
     use super::super::stopping::built::{OK, call, half, http, run, stop};
     use super::*;
@@ -378,6 +397,36 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_that_nobody_catches_is_said_so() {
+        let mut seen = run([http("GET /x", "")]);
+        call(&mut seen, 0, Purpose::Stop, 1900, Some((2001, broken())));
+        stop(&mut seen, Some(2001), 2001);
+        seen.apply(Event::Exit(Exit {
+            at: At(2_001_000),
+            role: Role::Target,
+            code: None,
+            signal: Some(15),
+            expected: true,
+        }));
+        // That may have been a wrapper.
+        assert!(!judge(&seen).findings[0].message.contains("nothing catches"));
+        seen.apply(Event::Process(ProcessStarted {
+            at: At(0),
+            role: Role::Target,
+            pid: 7,
+        }));
+        let finding = &judge(&seen).findings[0];
+        assert!(
+            finding
+                .message
+                .contains("after the signal: nothing catches SIGTERM."),
+            "{}",
+            finding.message
+        );
+        assert!(finding.fix.starts_with("catch SIGTERM"));
+    }
+
+    #[test]
     fn a_finding_says_which_when_and_how() {
         let mut seen = run([http("POST /x", "{}")]);
         for _ in 0..2 {
@@ -386,6 +435,7 @@ mod tests {
         }
         stop(&mut seen, Some(2004), 2004);
         let judgement = judge(&seen);
+        assert!(judgement.findings[0].fix.contains("server.Shutdown"));
         let finding = &judgement.findings[0];
         assert_eq!(finding.subject, "POST /x");
         assert_eq!(
