@@ -4,6 +4,7 @@
 //! are counted and say nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use shakedown_evidence::drain::{self, Fate, InFlight};
 use shakedown_evidence::{CallEnd, Evidence, RequestKind, StopReport};
@@ -26,6 +27,9 @@ pub(crate) const RULE: Rule = Rule {
     judge,
 };
 
+/// A process that ends sooner than this after the signal has not waited for anything; judgement, for
+/// a busy machine.
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// Rows of the exhibit.
 const ROWS: usize = 8;
 
@@ -196,7 +200,7 @@ fn subject(seen: &Evidence, one: &InFlight<'_>) -> String {
     request.map_or_else(String::new, shakedown_evidence::Request::subject)
 }
 
-fn micros(duration: std::time::Duration) -> u64 {
+fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
@@ -252,13 +256,22 @@ fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) 
         .take(ROWS)
         .map(|((subject, half, why), (count, after))| {
             let how = if half { ", body half sent" } else { "" };
-            let after = milliseconds(std::time::Duration::from_micros(after));
+            let after = milliseconds(Duration::from_micros(after));
             format!("{count} x {subject}{how}: {why}, {after} after SIGTERM")
         });
     Exhibit::Quote {
         title: "what became of them".into(),
         lines: lines.collect(),
     }
+}
+
+/// The connections were cut while the process lived on.
+fn is_cut(stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> bool {
+    let ends = dropped
+        .iter()
+        .filter_map(|(one, _)| Some(one.call.ended.as_ref()?.at));
+    ends.max()
+        .is_some_and(|last| stop.gone.is_none_or(|gone| gone - last > AT_ONCE))
 }
 
 /// The signal itself ended the process.
@@ -286,11 +299,14 @@ fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) ->
     if refused {
         return "keep what handlers need (their context, database, clients) until Shutdown and GracefulStop have returned: close it after them, not on the signal";
     }
-    if stop.gone.is_none() {
+    if is_cut(stop, dropped) {
         return "use Shutdown instead of Close, and GracefulStop instead of Stop; give both a bound, and end the process after them";
     }
     if is_uncaught(seen, stop) {
         return "catch SIGTERM: ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt); when ctx is done call server.Shutdown(bounded) or grpcServer.GracefulStop, and return from main only when it has returned";
+    }
+    if stop.gone.is_some_and(|gone| gone - stop.at > AT_ONCE) {
+        return "give the drain a longer bound, below the grace: the process waited, and then ended with requests under way";
     }
     if dropped.iter().all(|(one, _)| grpc(one)) {
         "on SIGTERM call grpcServer.GracefulStop with a bound, and return from main only when it has returned"
@@ -394,6 +410,22 @@ mod tests {
                 "1 request in flight at SIGTERM (0 half sent) answered, 1 of 2 sent later too"
             )
         );
+    }
+
+    #[test]
+    fn the_fix_is_that_of_what_happened() {
+        for (dropped, gone, says) in [
+            (2003, Some(2003), "only when it has returned"),
+            (2003, Some(2300), "instead of Close"),
+            (2003, None, "instead of Close"),
+            (2110, Some(2112), "a longer bound"),
+        ] {
+            let mut seen = run([http("GET /x", "")]);
+            call(&mut seen, 0, Purpose::Stop, 1900, Some((dropped, broken())));
+            stop(&mut seen, gone, gone.unwrap_or(6000));
+            let fix = &judge(&seen).findings[0].fix;
+            assert!(fix.contains(says), "{dropped} {gone:?}: {fix}");
+        }
     }
 
     #[test]
