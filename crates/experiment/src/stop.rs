@@ -55,6 +55,8 @@ pub struct Terminate {
     offsets: HashMap<u32, Duration>,
     finished: HashSet<u32>,
     late_sent: Option<At>,
+    /// Our connections are closed again: an idle one would hold the drain up.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl Terminate {
             offsets: HashMap::new(),
             finished: HashSet::new(),
             late_sent: None,
+            closed: false,
         }
     }
 
@@ -177,6 +180,11 @@ impl Terminate {
         }
         if let Some(late) = self.late(seen, at, now) {
             return late;
+        }
+        let over = self.finished.len() == self.offsets.len() && now > at + LATE_FOR;
+        if over && !self.closed && open(seen).next().is_none() {
+            self.closed = true;
+            return Step::Do(Action::CloseConnections);
         }
         let needed = self.needed(seen, at);
         let Phase::Watch { limit, looked } = &mut self.phase else {

@@ -36,6 +36,8 @@ struct Simulated {
     /// Most calls that were under way at once.
     most: usize,
     finished: Vec<At>,
+    /// When our connections were closed.
+    closed: Vec<At>,
 }
 
 fn ms(n: u64) -> Duration {
@@ -91,6 +93,7 @@ impl Simulated {
             open: Vec::new(),
             most: 0,
             finished: Vec::new(),
+            closed: Vec::new(),
         };
         for request in 0..service.seen.run.requests.len() {
             for purpose in [Purpose::Locate, Purpose::Traffic] {
@@ -203,6 +206,10 @@ impl Simulated {
                     signal: "SIGTERM".into(),
                     pid: PID,
                 }));
+            }
+            Action::CloseConnections => {
+                assert!(self.open.is_empty(), "that would end requests under way");
+                self.closed.push(self.now);
             }
             Action::LookAtDrain => {
                 let listening = if self.drains() {
@@ -352,6 +359,20 @@ fn one_that_can_be_seen_to_drain_is_watched_for_as_long_again() {
     let mut service = Simulated::new(vec![grpc()], ms(400), slow(60_000));
     let report = service.stop();
     assert_eq!((report.gone, report.until - report.at), (None, GRACE * 2));
+}
+
+#[test]
+fn no_idle_connection_of_ours_holds_the_drain_up() {
+    let slow = AtSignal::Drain { after: ms(6000) };
+    let mut service = Simulated::new(vec![grpc()], ms(400), slow);
+    let report = service.stop();
+    let (before, after) = service
+        .closed
+        .split_first()
+        .expect("closed before the signal");
+    assert!(*before < report.at);
+    assert_eq!(after.len(), 1);
+    assert!(after[0] - report.at < ms(3000));
 }
 
 #[test]

@@ -48,13 +48,16 @@ fn judge(seen: &Evidence) -> Judgement {
             .failures
             .iter()
             .find(|failure| failure.kind == shakedown_evidence::ProbeKind::Resources);
-        return Judgement::inconclusive(
-            why.map_or_else(
-                || "descriptors were not counted after every batch".to_owned(),
-                |failure| format!("descriptors could not be counted: {}", failure.why),
+        return match why {
+            Some(failure) => Judgement::inconclusive(
+                format!("descriptors could not be counted: {}", failure.why),
+                "run shakedown as the user of the service, or let it start the service: `-- COMMAND`",
             ),
-            "run shakedown as the user of the service, and start it with `-- COMMAND`",
-        );
+            None => Judgement::inconclusive(
+                "descriptors were not counted after every batch",
+                "run again, to the end",
+            ),
+        };
     };
     if let Some(judgement) = unanswered(seen) {
         return judgement;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shakedown_evidence::drain::{self, Fate, InFlight};
-use shakedown_evidence::{CallEnd, Evidence, RequestKind, StopReport};
+use shakedown_evidence::{CallEnd, Evidence, Purpose, RequestKind, StopReport};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Moment, RuleMeta, Severity};
 
 use super::stopping::{milliseconds, not_stopped};
@@ -49,6 +49,16 @@ fn judge(seen: &Evidence) -> Judgement {
         .collect();
     if !dropped.is_empty() {
         return Judgement::failed(vec![finding(seen, stop, &fates, &dropped)]);
+    }
+    let tried = seen
+        .calls
+        .iter()
+        .any(|call| call.sent.purpose == Purpose::Stop);
+    if !tried {
+        return Judgement::not_exercised(
+            "no request was sent over the stop",
+            "requests that may be repeated and are answered well: --http 'POST /path' --data '{…}', --grpc pkg.Service/Method",
+        );
     }
     let idle = untested(seen, &fates);
     if !idle.is_empty() {
@@ -319,7 +329,7 @@ fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) ->
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::{At, Event, Exit, ProcessStarted, Purpose, Role};
+    use shakedown_evidence::{At, Event, Exit, ProcessStarted, Role};
 
     use super::super::stopping::built::{OK, call, half, http, run, stop};
     use super::*;
