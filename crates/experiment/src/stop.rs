@@ -3,8 +3,9 @@
 //! Every other connection of ours is closed first: an idle one would hold a healthy drain up for
 //! five seconds. In flight are requests whose handler runs, sent so early that it surely does and so
 //! late that it still does, and requests of which half of the body is sent. The second halves follow
-//! after the signal, some soon, some later, all early enough for a drain of one second. A request
-//! now and then goes out after the signal too; what becomes of those is counted only.
+//! after the signal, some soon, some later, all early enough for a drain of one second. All that is
+//! rehearsed before: a server that gives up on a body that comes slowly does so without a signal
+//! too, and its requests are sent whole or not at all. A request now and then goes out after the signal too; what becomes of those is counted only.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -27,11 +28,15 @@ const LEAD_MIN: Duration = Duration::from_millis(60);
 /// short, and no mistake.
 const REST_MAX: Duration = Duration::from_millis(900);
 /// Half-sent requests are so old at the signal; they do not end by themselves.
-const HALF_LEAD: Duration = Duration::from_millis(300);
+const HALF_LEAD: Duration = Duration::from_millis(250);
 /// The first halves are followed so soon after the signal by their second.
 const FINISH_SOON: Duration = Duration::from_millis(150);
 /// The others so late, if the handler is quick.
-const FINISH_LATE: Duration = Duration::from_millis(600);
+const FINISH_LATE: Duration = Duration::from_millis(500);
+/// At the rehearsal a body is held for longer than it ever is at the stop, on a busy machine too.
+const REHEARSED: Duration = Duration::from_millis(900);
+/// The rehearsal is waited for.
+const REHEARSAL_MAX: Duration = Duration::from_secs(5);
 /// Requests after the signal: one at a time, so far apart, for so long.
 const LATE_PACE: Duration = Duration::from_millis(60);
 const LATE_FOR: Duration = Duration::from_millis(1500);
@@ -62,10 +67,21 @@ pub struct Terminate {
 #[derive(Debug)]
 enum Phase {
     Close,
+    Rehearse {
+        queue: Vec<(usize, String)>,
+        began: At,
+    },
+    Rehearsed,
     Plan,
-    Send { queue: Vec<Planned>, signal: At },
+    Send {
+        queue: Vec<Planned>,
+        signal: At,
+    },
     Signal,
-    Watch { limit: Option<At>, looked: usize },
+    Watch {
+        limit: Option<At>,
+        looked: usize,
+    },
     End,
 }
 
@@ -106,6 +122,34 @@ impl Terminate {
         }
     }
 
+    /// Holds a body of each request for a while, while nobody has signalled.
+    fn rehearse(&mut self, seen: &Evidence, now: At) -> Step {
+        let Phase::Rehearse { queue, began } = &mut self.phase else {
+            return Step::Wait(now);
+        };
+        let began = *began;
+        if let Some((request, reach)) = queue.pop() {
+            return Step::Do(Action::CallHalf(self.call(request, reach)));
+        }
+        let held = seen
+            .bodies
+            .iter()
+            .find(|body| body.sent < body.of && !self.finished.contains(&body.id));
+        if let Some(body) = held {
+            let due = body.at + REHEARSED;
+            if now < due {
+                return Step::Wait(due);
+            }
+            self.finished.insert(body.id);
+            return Step::Do(Action::Finish(body.id));
+        }
+        if open(seen).next().is_some() && now < began + REHEARSAL_MAX {
+            return Step::Wait(now + PACE);
+        }
+        self.phase = Phase::Rehearsed;
+        Step::Wait(now)
+    }
+
     fn send(&mut self, seen: &Evidence, now: At) -> Step {
         self.note_half(seen);
         let Phase::Send { queue, signal } = &mut self.phase else {
@@ -141,7 +185,8 @@ impl Terminate {
     fn note_half(&mut self, seen: &Evidence) {
         for (position, body) in seen.bodies.iter().enumerate() {
             let call = seen.calls.iter().rev().find(|call| call.sent.id == body.id);
-            let Some(call) = call.filter(|_| body.sent < body.of) else {
+            let rehearsed = self.finished.contains(&body.id);
+            let Some(call) = call.filter(|_| body.sent < body.of && !rehearsed) else {
                 continue;
             };
             let soon = position % 2 == 0;
@@ -181,7 +226,8 @@ impl Terminate {
         if let Some(late) = self.late(seen, at, now) {
             return late;
         }
-        let over = self.finished.len() == self.offsets.len() && now > at + LATE_FOR;
+        let held = self.offsets.keys().any(|id| !self.finished.contains(id));
+        let over = !held && now > at + LATE_FOR;
         if over && !self.closed && open(seen).next().is_none() {
             self.closed = true;
             return Step::Do(Action::CloseConnections);
@@ -266,12 +312,20 @@ impl Experiment for Terminate {
     }
 
     fn next(&mut self, seen: &Evidence, now: At) -> Step {
-        let before = matches!(self.phase, Phase::Close | Phase::Plan | Phase::Send { .. });
-        if before && seen.target_exit().is_some() {
+        let after = matches!(self.phase, Phase::Signal | Phase::Watch { .. } | Phase::End);
+        if !after && seen.target_exit().is_some() {
             return Step::Done("it had ended before".into());
         }
         match &self.phase {
             Phase::Close => {
+                self.phase = Phase::Rehearse {
+                    queue: to_rehearse(seen),
+                    began: now,
+                };
+                Step::Do(Action::CloseConnections)
+            }
+            Phase::Rehearse { .. } => self.rehearse(seen, now),
+            Phase::Rehearsed => {
                 self.phase = Phase::Plan;
                 Step::Do(Action::CloseConnections)
             }
@@ -332,11 +386,7 @@ fn plan(seen: &Evidence) -> Vec<Planned> {
             ));
             *rank += 1;
         };
-        // A slow handler begins its work when the rest has come: nobody's drain waits that long.
-        let quick = seen
-            .usual_duration(request)
-            .is_some_and(|(_, median)| median <= REST_MAX);
-        if quick && has_body(seen, request) {
+        if takes_its_time(seen, request) {
             add(HALF_LEAD, Some(FINISH_SOON));
         }
         if let Some(lead) = seen
@@ -352,6 +402,27 @@ fn plan(seen: &Evidence) -> Vec<Planned> {
     let mut queue: Vec<Planned> = kinds.iter().cycle().take(WIDTH).cloned().collect();
     queue.sort_by_key(|planned| planned.lead);
     queue
+}
+
+/// Requests whose body could be held back.
+fn to_rehearse(seen: &Evidence) -> Vec<(usize, String)> {
+    // A slow handler begins its work when the rest has come: nobody's drain waits that long.
+    let quick = |request: usize| {
+        seen.usual_duration(request)
+            .is_some_and(|(_, median)| median <= REST_MAX)
+    };
+    let mut requests = requests(seen);
+    requests.retain(|(request, _)| quick(*request) && has_body(seen, *request));
+    requests.truncate(WIDTH);
+    requests
+}
+
+/// At the rehearsal the request was answered well although half of its body came late.
+fn takes_its_time(seen: &Evidence, request: usize) -> bool {
+    of_stop(seen).any(|call| {
+        let half = seen.bodies.iter().any(|body| body.id == call.sent.id);
+        call.sent.request == request && half && call.is_ok()
+    })
 }
 
 /// A body that can be cut in two: a gRPC message always can, its frame has five bytes before it.

@@ -140,7 +140,16 @@ fn why_idle(seen: &Evidence, subjects: &[String]) -> String {
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         [] => String::new(),
     };
+    let tried = seen.calls.iter().any(|call| {
+        let half = seen.bodies.iter().any(|body| body.id == call.sent.id);
+        let of = seen.request(call.sent.request).map(|of| of.subject());
+        half && !call.is_ok() && of.is_some_and(|of| subjects.contains(&of))
+    });
     match longest {
+        Some(longest) if tried => format!(
+            "{which} takes {} and does not wait for a body that comes slowly",
+            milliseconds(longest)
+        ),
         Some(longest) => format!("{which} has no body and takes {}", milliseconds(longest)),
         None => format!("{which} was never answered well, or may not be repeated"),
     }
@@ -403,6 +412,23 @@ mod tests {
             outcome.reason()
         );
         assert!(outcome.to_prove().is_some_and(|how| how.contains("--data")));
+    }
+
+    #[test]
+    fn a_rehearsal_that_failed_is_the_reason_and_no_drop() {
+        let mut seen = run([http("POST /x", "{}")]);
+        let timeout = CallEnd::Http { status: 408 };
+        let id = call(&mut seen, 0, Purpose::Stop, 500, Some((1000, timeout)));
+        half(&mut seen, id, 501);
+        call(&mut seen, 0, Purpose::Stop, 2050, Some((2051, broken())));
+        stop(&mut seen, Some(2210), 2210);
+        let outcome = judge(&seen).outcome;
+        assert_eq!(outcome.name(), "not exercised");
+        assert!(
+            outcome.reason().contains("comes slowly"),
+            "{}",
+            outcome.reason()
+        );
     }
 
     #[test]
