@@ -2,6 +2,7 @@
 
 mod batches;
 pub(crate) mod drain_too_slow;
+mod dropped;
 pub(crate) mod fd_leak;
 pub(crate) mod heap_growth;
 pub(crate) mod in_flight_dropped;
