@@ -12,7 +12,7 @@ use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
 use crate::process::Target;
 use crate::stop::Stop;
-use crate::{Recorder, Stalls, executable, listeners};
+use crate::{Recorder, Stalls, executable, listeners, resources};
 
 /// Everything that an action may need.
 #[derive(Debug)]
@@ -76,6 +76,13 @@ impl Hands {
         match action {
             Action::Mark(name) => self.recorder.mark(name),
             Action::ScanListeners => self.scan_listeners().await,
+            Action::Resources { label } => match self.target_pid() {
+                Some(pid) => resources::record(&self.recorder, pid, label).await,
+                None => self
+                    .recorder
+                    .failed(ProbeKind::Resources, "descriptors", "no process"),
+            },
+            Action::LiveHeap { label } => self.live_heap(label).await,
             Action::ScanConnections => self.scan_connections().await,
             Action::AskReady(url) => {
                 let answer = probe::ask_ready(&url, &self.probe.headers).await;
@@ -241,6 +248,15 @@ impl Hands {
             None => self
                 .recorder
                 .mark("no pprof endpoint to take a profile from"),
+        }
+    }
+
+    async fn live_heap(&self, label: String) {
+        match self.endpoint() {
+            Some(endpoint) => {
+                probe::live_heap(&self.recorder, &endpoint, &self.probe.headers, label).await;
+            }
+            None => self.recorder.mark("no pprof endpoint to see the heap at"),
         }
     }
 

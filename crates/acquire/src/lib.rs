@@ -11,6 +11,7 @@ pub mod otlp;
 pub mod probe;
 pub mod process;
 mod recorder;
+mod resources;
 pub mod source;
 mod stall;
 mod stop;

@@ -1,5 +1,6 @@
 //! Telling the service to stop, and seeing how it goes.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -66,8 +67,13 @@ impl Stop {
 
     /// Looks at the sockets of a service that is still there.
     pub(crate) async fn look(&self, tree: Vec<u32>) {
-        let scanned = tree.clone();
-        let scan = move || Ok((listeners::scan(&scanned)?, listeners::connected(&scanned)?));
+        let scan = move || {
+            let ours = listeners::connected(&[std::process::id()])?;
+            let ours: HashSet<_> = ours.into_iter().map(|(local, _)| local).collect();
+            let mut clients = listeners::connected(&tree)?;
+            clients.retain(|(_, remote)| !ours.contains(remote));
+            Ok((listeners::scan(&tree)?, clients))
+        };
         let looked: std::io::Result<_> = match tokio::task::spawn_blocking(scan).await {
             Ok(looked) => looked,
             Err(_) => return,

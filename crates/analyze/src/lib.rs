@@ -48,6 +48,8 @@ pub static RULES: &[Rule] = &[
     lifecycle::sigterm_ignored::RULE,
     lifecycle::in_flight_dropped::RULE,
     lifecycle::drain_too_slow::RULE,
+    lifecycle::fd_leak::RULE,
+    lifecycle::heap_growth::RULE,
 ];
 
 /// Texts whose place in the source would help a finding: the acquiring side looks for them, and

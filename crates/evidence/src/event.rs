@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::log::{LogBatch, LogEvent, RawLine};
 use crate::{
     BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
-    ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
-    ReceiverEvent, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack,
-    StallChange, StopReport, Trouble,
+    ListenerFacts, LiveHeap, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord,
+    Readiness, ReceiverEvent, Resources, RunFacts, Signalled, Snapshot, SourceExcerpt,
+    SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -56,6 +56,10 @@ pub enum Event {
     Stack(Stack),
     /// Goroutines were counted.
     Snapshot(Snapshot),
+    /// The live heap after a collection.
+    LiveHeap(LiveHeap),
+    /// Descriptors, memory and threads of the process.
+    Resources(Resources),
     /// A probe brought nothing.
     ProbeFailed(ProbeFailure),
     /// A stall began to hold answers, or let them go.

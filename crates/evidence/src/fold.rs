@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::log::{ExportedLine, LogEvent, RawLine};
 use crate::{
     At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
-    Gone, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
-    ProfileRecord, Purpose, Readiness, ReceiverEvent, Role, RunFacts, Signalled, Snapshot,
-    SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StallChange, StopReport, Trouble,
+    Gone, Listener, ListenerFacts, LiveHeap, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
+    ProfileRecord, Purpose, Readiness, ReceiverEvent, Resources, Role, RunFacts, Signalled,
+    Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StallChange, StopReport, Trouble,
 };
 
 /// A request with how it ended.
@@ -85,6 +85,10 @@ pub struct Evidence {
     pub stacks: Vec<Stack>,
     /// Goroutine counts.
     pub snapshots: Vec<Snapshot>,
+    /// Live heaps at marks.
+    pub heaps: Vec<LiveHeap>,
+    /// What the process held at marks.
+    pub resources: Vec<Resources>,
     /// Probes that brought nothing.
     pub failures: Vec<ProbeFailure>,
     /// When stalls held and let go.
@@ -191,6 +195,14 @@ impl Evidence {
             Event::Snapshot(of) => {
                 self.seen(of.until);
                 self.snapshots.push(of);
+            }
+            Event::LiveHeap(of) => {
+                self.seen(of.until);
+                self.heaps.push(of);
+            }
+            Event::Resources(of) => {
+                self.seen(of.at);
+                self.resources.push(of);
             }
             Event::ProbeFailed(of) => {
                 self.seen(of.at);

@@ -17,5 +17,12 @@ pub fn after(batch: usize) -> String {
     format!("leak: after batch {batch}")
 }
 
+/// Added to the label of a mark for what is looked at after the collection that the look at the
+/// heap asks for.
+#[must_use]
+pub fn collected(label: &str) -> String {
+    format!("{label}, collected")
+}
+
 /// The dump of a process that did not end when it was told to.
 pub const STOP: &str = "stop";

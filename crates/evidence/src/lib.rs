@@ -17,10 +17,12 @@ mod executable;
 mod fold;
 mod goroutines;
 pub mod handler;
+mod heap;
 pub mod labels;
 pub mod log;
 mod process;
 mod profile;
+pub mod resources;
 mod run;
 mod source;
 mod span;
@@ -36,6 +38,7 @@ pub use goroutines::{
     Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
     parse_full,
 };
+pub use heap::{HeapSite, LiveHeap, ParsedHeap, parse_heap};
 pub use process::{
     BuildInfo, Connections, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role,
     Speaks, StopReport,
@@ -43,6 +46,7 @@ pub use process::{
 pub use profile::{
     PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, check_profile,
 };
+pub use resources::Resources;
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
 /// Why an executable could not be read.
 pub use shakedown_symbols::BuildInfoError;

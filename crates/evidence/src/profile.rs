@@ -63,6 +63,8 @@ pub enum ProbeKind {
     Call,
     /// Reading the executable.
     Executable,
+    /// Descriptors and memory of the process.
+    Resources,
 }
 
 /// A probe that brought no evidence.

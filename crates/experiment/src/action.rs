@@ -36,6 +36,16 @@ pub enum Action {
         /// Why, for the log book.
         label: String,
     },
+    /// Collect garbage, and see what is alive on the heap.
+    LiveHeap {
+        /// Why, for the log book.
+        label: String,
+    },
+    /// Count descriptors, by what they lead to, and see how much memory is resident.
+    Resources {
+        /// Why, for the log book.
+        label: String,
+    },
     /// See which connections the service itself has opened.
     ScanConnections,
     /// Keep a dependency's answers back.

@@ -10,6 +10,7 @@
 mod action;
 mod audit;
 mod batches;
+mod in_flight;
 mod locate;
 mod quiet;
 mod readiness;

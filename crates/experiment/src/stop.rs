@@ -3,35 +3,24 @@
 //! Every other connection of ours is closed first: an idle one would hold a healthy drain up for
 //! five seconds. In flight are requests whose handler runs, sent so early that it surely does and so
 //! late that it still does, and requests of which half of the body is sent. The second halves follow
-//! after the signal, some soon, some later, all early enough for a drain of one second. A request
-//! now and then goes out after the signal too; what becomes of those is counted only.
+//! after the signal, some soon, some later, all early enough for a drain of one second. All that is
+//! rehearsed before: a server that gives up on a body that comes slowly does so without a signal
+//! too, and its requests are sent whole or not at all. A request now and then goes out after the signal too; what becomes of those is counted only.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use shakedown_evidence::drain::TAKEN;
+use shakedown_evidence::drain::{TAKEN, is_shutdown};
 use shakedown_evidence::labels::STOP;
-use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose, RequestKind, SnapshotForm};
+use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose, SnapshotForm};
 
+use crate::in_flight::{Planned, SLOWEST, finish_after, plan, requests, to_rehearse};
 use crate::{Action, CallPlan, Experiment, Step};
 
-/// As many as a batch has under way: a service that refuses more must not be blamed for it.
-const WIDTH: usize = 8;
-/// A handler that takes less cannot be caught by the signal with certainty.
-const SLOW: Duration = Duration::from_millis(110);
-/// A request that takes longer is left out: its run would be waited for.
-const SLOWEST: Duration = Duration::from_secs(20);
-/// A whole request is at least so old at the signal; [`TAKEN`] and a little.
-const LEAD_MIN: Duration = Duration::from_millis(60);
-/// After the signal a handler needs no longer than this: a drain that is bounded by a second is
-/// short, and no mistake.
-const REST_MAX: Duration = Duration::from_millis(900);
-/// Half-sent requests are so old at the signal; they do not end by themselves.
-const HALF_LEAD: Duration = Duration::from_millis(300);
-/// The first halves are followed so soon after the signal by their second.
-const FINISH_SOON: Duration = Duration::from_millis(150);
-/// The others so late, if the handler is quick.
-const FINISH_LATE: Duration = Duration::from_millis(600);
+/// At the rehearsal a body is held for longer than it ever is at the stop, on a busy machine too.
+const REHEARSED: Duration = Duration::from_millis(900);
+/// The rehearsal is waited for.
+const REHEARSAL_MAX: Duration = Duration::from_secs(5);
 /// Requests after the signal: one at a time, so far apart, for so long.
 const LATE_PACE: Duration = Duration::from_millis(60);
 const LATE_FOR: Duration = Duration::from_millis(1500);
@@ -55,27 +44,29 @@ pub struct Terminate {
     offsets: HashMap<u32, Duration>,
     finished: HashSet<u32>,
     late_sent: Option<At>,
+    /// Our connections are closed again: an idle one would hold the drain up.
+    closed: bool,
 }
 
 #[derive(Debug)]
 enum Phase {
     Close,
+    Rehearse {
+        queue: Vec<(usize, String)>,
+        began: At,
+    },
+    Rehearsed,
     Plan,
-    Send { queue: Vec<Planned>, signal: At },
+    Send {
+        queue: Vec<Planned>,
+        signal: At,
+    },
     Signal,
-    Watch { limit: Option<At>, looked: usize },
+    Watch {
+        limit: Option<At>,
+        looked: usize,
+    },
     End,
-}
-
-/// A request that is to be in flight.
-#[derive(Debug, Clone)]
-struct Planned {
-    request: usize,
-    reach: String,
-    /// How long before the signal it goes out.
-    lead: Duration,
-    /// After the signal: when its second half goes out. Nothing for one that is sent whole.
-    finish: Option<Duration>,
 }
 
 impl Terminate {
@@ -88,6 +79,7 @@ impl Terminate {
             offsets: HashMap::new(),
             finished: HashSet::new(),
             late_sent: None,
+            closed: false,
         }
     }
 
@@ -101,6 +93,34 @@ impl Terminate {
             // Whoever is not answered at the end is not answered because of the stop.
             patience: self.grace * 2 + LONGER_MAX + SLOWEST,
         }
+    }
+
+    /// Holds a body of each request for a while, while nobody has signalled.
+    fn rehearse(&mut self, seen: &Evidence, now: At) -> Step {
+        let Phase::Rehearse { queue, began } = &mut self.phase else {
+            return Step::Wait(now);
+        };
+        let began = *began;
+        if let Some((request, reach)) = queue.pop() {
+            return Step::Do(Action::CallHalf(self.call(request, reach)));
+        }
+        let held = seen
+            .bodies
+            .iter()
+            .find(|body| body.sent < body.of && !self.finished.contains(&body.id));
+        if let Some(body) = held {
+            let due = body.at + REHEARSED;
+            if now < due {
+                return Step::Wait(due);
+            }
+            self.finished.insert(body.id);
+            return Step::Do(Action::Finish(body.id));
+        }
+        if open(seen).next().is_some() && now < began + REHEARSAL_MAX {
+            return Step::Wait(now + PACE);
+        }
+        self.phase = Phase::Rehearsed;
+        Step::Wait(now)
     }
 
     fn send(&mut self, seen: &Evidence, now: At) -> Step {
@@ -138,7 +158,8 @@ impl Terminate {
     fn note_half(&mut self, seen: &Evidence) {
         for (position, body) in seen.bodies.iter().enumerate() {
             let call = seen.calls.iter().rev().find(|call| call.sent.id == body.id);
-            let Some(call) = call.filter(|_| body.sent < body.of) else {
+            let rehearsed = self.finished.contains(&body.id);
+            let Some(call) = call.filter(|_| body.sent < body.of && !rehearsed) else {
                 continue;
             };
             let soon = position % 2 == 0;
@@ -177,6 +198,12 @@ impl Terminate {
         }
         if let Some(late) = self.late(seen, at, now) {
             return late;
+        }
+        let held = self.offsets.keys().any(|id| !self.finished.contains(id));
+        let over = !held && now > at + LATE_FOR;
+        if over && !self.closed && open(seen).next().is_none() {
+            self.closed = true;
+            return Step::Do(Action::CloseConnections);
         }
         let needed = self.needed(seen, at);
         let Phase::Watch { limit, looked } = &mut self.phase else {
@@ -258,12 +285,20 @@ impl Experiment for Terminate {
     }
 
     fn next(&mut self, seen: &Evidence, now: At) -> Step {
-        let before = matches!(self.phase, Phase::Close | Phase::Plan | Phase::Send { .. });
-        if before && seen.target_exit().is_some() {
+        let after = matches!(self.phase, Phase::Signal | Phase::Watch { .. } | Phase::End);
+        if !after && seen.target_exit().is_some() {
             return Step::Done("it had ended before".into());
         }
         match &self.phase {
             Phase::Close => {
+                self.phase = Phase::Rehearse {
+                    queue: to_rehearse(seen),
+                    began: now,
+                };
+                Step::Do(Action::CloseConnections)
+            }
+            Phase::Rehearse { .. } => self.rehearse(seen, now),
+            Phase::Rehearsed => {
                 self.phase = Phase::Plan;
                 Step::Do(Action::CloseConnections)
             }
@@ -290,96 +325,8 @@ impl Experiment for Terminate {
     }
 }
 
-/// Requests that may be sent and were answered well: number and listener.
-fn requests(seen: &Evidence) -> Vec<(usize, String)> {
-    let safe = |request: &usize| {
-        seen.request(*request)
-            .is_some_and(|request| request.repeat_safe)
-            && seen.usual_duration(*request).is_some()
-    };
-    let requests = (0..seen.run.requests.len()).filter(safe);
-    requests
-        .filter_map(|request| Some((request, seen.reach_of(request)?.to_owned())))
-        .collect()
-}
-
-/// What is to be in flight; the last goes out first.
-fn plan(seen: &Evidence) -> Vec<Planned> {
-    // Of each listener its first request, then of each its second: none is left out for another's
-    // many.
-    let mut of_reach: HashMap<String, usize> = HashMap::new();
-    let mut kinds: Vec<(usize, Planned)> = Vec::new();
-    for (request, reach) in requests(seen) {
-        let mut add = |lead, finish| {
-            let rank = of_reach.entry(reach.clone()).or_default();
-            let reach = reach.clone();
-            kinds.push((
-                *rank,
-                Planned {
-                    request,
-                    reach,
-                    lead,
-                    finish,
-                },
-            ));
-            *rank += 1;
-        };
-        // A slow handler begins its work when the rest has come: nobody's drain waits that long.
-        let quick = seen
-            .usual_duration(request)
-            .is_some_and(|(_, median)| median <= REST_MAX);
-        if quick && has_body(seen, request) {
-            add(HALF_LEAD, Some(FINISH_SOON));
-        }
-        if let Some(lead) = seen
-            .usual_duration(request)
-            .and_then(|(shortest, _)| lead(shortest))
-        {
-            add(lead, None);
-        }
-    }
-    kinds.sort_by_key(|(rank, _)| *rank);
-    let kinds = kinds.into_iter().map(|(_, planned)| planned);
-    let kinds: Vec<Planned> = kinds.collect();
-    let mut queue: Vec<Planned> = kinds.iter().cycle().take(WIDTH).cloned().collect();
-    queue.sort_by_key(|planned| planned.lead);
-    queue
-}
-
-/// A body that can be cut in two: a gRPC message always can, its frame has five bytes before it.
-fn has_body(seen: &Evidence, request: usize) -> bool {
-    seen.request(request)
-        .is_some_and(|request| match &request.kind {
-            RequestKind::Grpc { .. } => true,
-            RequestKind::Http { body, .. } => !body.is_empty(),
-        })
-}
-
-/// How long before the signal a request is sent that takes `shortest` at least.
-fn lead(shortest: Duration) -> Option<Duration> {
-    if !(SLOW..=SLOWEST).contains(&shortest) {
-        return None;
-    }
-    let early = shortest.saturating_sub(REST_MAX);
-    Some((shortest * 2 / 5).max(early).max(LEAD_MIN))
-}
-
-/// When the second half follows: all of it and the handler's work within a second, if the handler
-/// is quick enough for that.
-fn finish_after(seen: &Evidence, request: usize, soon: bool) -> Duration {
-    let usual = seen
-        .usual_duration(request)
-        .map_or(Duration::ZERO, |(_, median)| median);
-    if soon {
-        FINISH_SOON
-    } else {
-        REST_MAX
-            .saturating_sub(usual)
-            .clamp(FINISH_SOON, FINISH_LATE)
-    }
-}
-
-fn of_stop(seen: &Evidence) -> impl DoubleEndedIterator<Item = &Call> {
+/// Calls of the stop.
+pub(crate) fn of_stop(seen: &Evidence) -> impl DoubleEndedIterator<Item = &Call> {
     seen.calls
         .iter()
         .filter(|call| call.sent.purpose == Purpose::Stop)
@@ -408,5 +355,5 @@ fn is_draining(seen: &Evidence) -> bool {
         .iter()
         .flat_map(|dump| &dump.groups)
         .filter_map(|group| seen.stacks.get(group.stack));
-    closed || stacks.any(|stack| shakedown_evidence::drain::is_shutdown(stack))
+    closed || stacks.any(is_shutdown)
 }

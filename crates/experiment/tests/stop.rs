@@ -36,6 +36,12 @@ struct Simulated {
     /// Most calls that were under way at once.
     most: usize,
     finished: Vec<At>,
+    /// When our connections were closed.
+    closed: Vec<At>,
+    /// A body that has not come after so long is given up.
+    patience: Duration,
+    /// Half-sent calls, and when they came.
+    halves: Vec<(u32, At)>,
 }
 
 fn ms(n: u64) -> Duration {
@@ -91,6 +97,9 @@ impl Simulated {
             open: Vec::new(),
             most: 0,
             finished: Vec::new(),
+            closed: Vec::new(),
+            patience: Duration::MAX,
+            halves: Vec::new(),
         };
         for request in 0..service.seen.run.requests.len() {
             for purpose in [Purpose::Locate, Purpose::Traffic] {
@@ -122,6 +131,7 @@ impl Simulated {
         }
         if half {
             self.body(id, 1);
+            self.halves.push((id, self.now));
         }
         let answer = (!half).then(|| self.now + self.takes);
         self.open.push((id, answer));
@@ -167,6 +177,12 @@ impl Simulated {
         for id in done {
             self.end(id, CallEnd::Http { status: 200 });
         }
+        for (id, at) in self.halves.clone() {
+            if self.open.contains(&(id, None)) && now - at >= self.patience {
+                self.open.retain(|(open, _)| *open != id);
+                self.end(id, CallEnd::Http { status: 408 });
+            }
+        }
         let Some(signal) = self.signal.filter(|_| self.gone.is_none()) else {
             return;
         };
@@ -203,6 +219,10 @@ impl Simulated {
                     signal: "SIGTERM".into(),
                     pid: PID,
                 }));
+            }
+            Action::CloseConnections => {
+                assert!(self.open.is_empty(), "that would end requests under way");
+                self.closed.push(self.now);
             }
             Action::LookAtDrain => {
                 let listening = if self.drains() {
@@ -314,7 +334,8 @@ fn second_halves_follow_some_soon_some_later_and_all_early_enough() {
     for takes in [ms(3), ms(400), ms(900)] {
         let mut service = Simulated::new(vec![grpc()], takes, PROMPT);
         let report = service.stop();
-        let after: Vec<Duration> = service.finished.iter().map(|at| *at - report.at).collect();
+        let after = service.finished.iter().filter(|at| **at > report.at);
+        let after: Vec<Duration> = after.map(|at| *at - report.at).collect();
         let (first, last) = (after.iter().min(), after.iter().max());
         assert!(
             first.is_some_and(|first| *first >= ms(150) && *first < ms(200)),
@@ -352,6 +373,37 @@ fn one_that_can_be_seen_to_drain_is_watched_for_as_long_again() {
     let mut service = Simulated::new(vec![grpc()], ms(400), slow(60_000));
     let report = service.stop();
     assert_eq!((report.gone, report.until - report.at), (None, GRACE * 2));
+}
+
+#[test]
+fn no_idle_connection_of_ours_holds_the_drain_up() {
+    let slow = AtSignal::Drain { after: ms(6000) };
+    let mut service = Simulated::new(vec![grpc()], ms(400), slow);
+    let report = service.stop();
+    let (before, after): (Vec<At>, Vec<At>) =
+        service.closed.iter().partition(|at| **at < report.at);
+    assert_eq!(
+        (before.len(), after.len()),
+        (2, 1),
+        "before the rehearsal, too"
+    );
+    assert!(after[0] - report.at < ms(3000));
+}
+
+#[test]
+fn a_server_without_patience_for_slow_bodies_is_not_blamed() {
+    for patience in [ms(100), ms(500), ms(890)] {
+        let mut service = Simulated::new(vec![http("{}"), http("")], ms(200), PROMPT);
+        service.patience = patience;
+        service.stop();
+        // Only what is sent whole, of both.
+        assert_eq!(service.counts(), (8, 0, 0), "{patience:?}");
+    }
+    let mut service = Simulated::new(vec![http("{}")], ms(200), PROMPT);
+    service.patience = ms(1000);
+    service.stop();
+    let (all, half, dropped) = service.counts();
+    assert!(all == 8 && half > 0 && dropped == 0);
 }
 
 #[test]

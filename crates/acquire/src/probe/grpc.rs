@@ -120,7 +120,7 @@ async fn carry(
             // Fails on a stream that has ended; how is seen by its answer.
             let _ = stream.send_data(bytes, true);
         }
-        pending().await
+        pending::<()>().await;
     };
     let end = tokio::select! {
         // An answer that is there counts, even if it is time to go.

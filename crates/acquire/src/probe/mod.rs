@@ -38,7 +38,7 @@ pub use calls::Caller;
 pub use connect::reachable;
 pub use get::get;
 pub use identify::identify;
-pub use pprof::{profile, snapshot};
+pub use pprof::{live_heap, profile, snapshot};
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};

@@ -3,15 +3,14 @@
 //! Only requests that the service must have taken count (`shakedown_evidence::drain`); later ones
 //! are counted and say nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use shakedown_evidence::drain::{self, Fate, InFlight};
-use shakedown_evidence::{CallEnd, Evidence, RequestKind, StopReport};
-use shakedown_findings::{Certainty, Exhibit, Finding, Item, Moment, RuleMeta, Severity};
+use shakedown_evidence::{Evidence, Purpose, StopReport};
+use shakedown_findings::{Item, RuleMeta, Severity};
 
+use super::dropped::finding;
 use super::stopping::{milliseconds, not_stopped};
-use crate::judgement::Found;
-use crate::target::repeat;
 use crate::{Judgement, Rule};
 
 pub(crate) const RULE: Rule = Rule {
@@ -25,9 +24,6 @@ pub(crate) const RULE: Rule = Rule {
     },
     judge,
 };
-
-/// Rows of the exhibit.
-const ROWS: usize = 8;
 
 fn judge(seen: &Evidence) -> Judgement {
     let Some(stop) = seen.stops.first() else {
@@ -45,6 +41,16 @@ fn judge(seen: &Evidence) -> Judgement {
         .collect();
     if !dropped.is_empty() {
         return Judgement::failed(vec![finding(seen, stop, &fates, &dropped)]);
+    }
+    let tried = seen
+        .calls
+        .iter()
+        .any(|call| call.sent.purpose == Purpose::Stop);
+    if !tried {
+        return Judgement::not_exercised(
+            "no request was sent over the stop",
+            "requests that may be repeated and are answered well: --http 'POST /path' --data '{…}', --grpc pkg.Service/Method",
+        );
     }
     let idle = untested(seen, &fates);
     if !idle.is_empty() {
@@ -126,7 +132,16 @@ fn why_idle(seen: &Evidence, subjects: &[String]) -> String {
         [first, rest @ ..] => format!("{first} and {} more", rest.len()),
         [] => String::new(),
     };
+    let tried = seen.calls.iter().any(|call| {
+        let half = seen.bodies.iter().any(|body| body.id == call.sent.id);
+        let of = seen.request(call.sent.request).map(|of| of.subject());
+        half && !call.is_ok() && of.is_some_and(|of| subjects.contains(&of))
+    });
     match longest {
+        Some(longest) if tried => format!(
+            "{which} takes {} and does not wait for a body that comes slowly",
+            milliseconds(longest)
+        ),
         Some(longest) => format!("{which} has no body and takes {}", milliseconds(longest)),
         None => format!("{which} was never answered well, or may not be repeated"),
     }
@@ -142,149 +157,10 @@ fn later_answered(seen: &Evidence, stop: &StopReport) -> String {
     }
 }
 
-fn finding(
-    seen: &Evidence,
-    stop: &StopReport,
-    fates: &[(InFlight<'_>, Fate)],
-    dropped: &[&(InFlight<'_>, Fate)],
-) -> Finding {
-    let mut by_subject: BTreeMap<String, usize> = BTreeMap::new();
-    for (one, _) in dropped {
-        *by_subject.entry(subject(seen, one)).or_default() += 1;
-    }
-    let subjects: Vec<&String> = by_subject.keys().collect();
-    let named = match subjects.as_slice() {
-        [] => String::new(),
-        [one] => (*one).clone(),
-        [one, two] => format!("{one}, {two}"),
-        [one, two, rest @ ..] => format!("{one}, {two} and {} more", rest.len()),
-    };
-    let end = match stop.gone {
-        Some(gone) => format!(
-            "The process was gone {} after the signal",
-            milliseconds(gone - stop.at)
-        ),
-        None => "The process stayed".into(),
-    };
-    let all = fates.len();
-    Found {
-        certainty: Certainty::Proven,
-        subject: named,
-        location: None,
-        message: format!(
-            "{} of {all} requests in flight at SIGTERM got no answer. {end}.{}",
-            dropped.len(),
-            match drain::late(seen, stop.at).count() {
-                0 => String::new(),
-                late => format!(" What was sent later ({late}) is not counted."),
-            }
-        ),
-        exhibits: vec![timeline(stop, dropped), quote(seen, stop, dropped)],
-        fix: fix(seen, stop, dropped).into(),
-        repeat: repeat(seen, RULE.meta.name),
-    }
-    .by(&RULE.meta)
-}
-
-fn subject(seen: &Evidence, one: &InFlight<'_>) -> String {
-    let request = seen.request(one.call.sent.request);
-    request.map_or_else(String::new, shakedown_evidence::Request::subject)
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn timeline(stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> Exhibit {
-    let zero = dropped
-        .iter()
-        .map(|(one, _)| one.call.sent.at)
-        .min()
-        .map_or(stop.at, |first| first.min(stop.at));
-    let ends = dropped
-        .iter()
-        .filter_map(|(one, _)| Some(one.call.ended.as_ref()?.at));
-    let mut moments = vec![
-        (zero, "the first of them was sent".to_owned()),
-        (
-            stop.at,
-            format!("{} sent to process {}", stop.signal, stop.pid),
-        ),
-    ];
-    moments.extend(
-        ends.min()
-            .map(|at| (at, "the first was dropped".to_owned())),
-    );
-    moments.extend(stop.gone.map(|at| (at, "the process was gone".to_owned())));
-    moments.sort_by_key(|(at, _)| *at);
-    let moments = moments.into_iter().map(|(at, what)| Moment {
-        at_us: micros(at - zero),
-        what,
-    });
-    Exhibit::Timeline {
-        title: "the stop".into(),
-        moments: moments.collect(),
-    }
-}
-
-/// One line for each way in which requests of one kind went.
-fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> Exhibit {
-    let mut rows: BTreeMap<(String, bool, String), (usize, u64)> = BTreeMap::new();
-    for (one, fate) in dropped {
-        let Fate::Dropped(why) = fate else { continue };
-        let after = one
-            .call
-            .ended
-            .as_ref()
-            .map_or(0, |ended| micros(ended.at - stop.at));
-        let row = rows.entry((subject(seen, one), one.half, why.clone()));
-        let (count, first) = row.or_insert((0, after));
-        *count += 1;
-        *first = after.min(*first);
-    }
-    let lines = rows
-        .into_iter()
-        .take(ROWS)
-        .map(|((subject, half, why), (count, after))| {
-            let how = if half { ", body half sent" } else { "" };
-            let after = milliseconds(std::time::Duration::from_micros(after));
-            format!("{count} x {subject}{how}: {why}, {after} after SIGTERM")
-        });
-    Exhibit::Quote {
-        title: "what became of them".into(),
-        lines: lines.collect(),
-    }
-}
-
-fn fix(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> &'static str {
-    let grpc = |one: &InFlight<'_>| {
-        seen.request(one.call.sent.request)
-            .is_some_and(|request| matches!(request.kind, RequestKind::Grpc { .. }))
-    };
-    let refused = dropped.iter().any(|(one, _)| {
-        matches!(
-            one.call.end(),
-            Some(CallEnd::Status { .. } | CallEnd::Http { .. })
-        )
-    });
-    if refused {
-        return "keep what handlers need (their context, database, clients) until Shutdown and GracefulStop have returned: close it after them, not on the signal";
-    }
-    if stop.gone.is_none() {
-        return "use Shutdown instead of Close, and GracefulStop instead of Stop; give both a bound, and end the process after them";
-    }
-    if dropped.iter().all(|(one, _)| grpc(one)) {
-        "on SIGTERM call grpcServer.GracefulStop with a bound, and return from main only when it has returned"
-    } else if dropped.iter().any(|(one, _)| grpc(one)) {
-        "on SIGTERM call server.Shutdown(bounded) and grpcServer.GracefulStop, and return from main only when both have returned; no os.Exit and no log.Fatal before that"
-    } else {
-        "on SIGTERM call server.Shutdown(bounded), and return from main only when it has returned: ListenAndServe returns at once"
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::Purpose;
+    use shakedown_evidence::{At, CallEnd, Event, Exit, ProcessStarted, Role};
+    use shakedown_findings::Exhibit;
 
     use super::super::stopping::built::{OK, call, half, http, run, stop};
     use super::*;
@@ -361,6 +237,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rehearsal_that_failed_is_the_reason_and_no_drop() {
+        let mut seen = run([http("POST /x", "{}")]);
+        let timeout = CallEnd::Http { status: 408 };
+        let id = call(&mut seen, 0, Purpose::Stop, 500, Some((1000, timeout)));
+        half(&mut seen, id, 501);
+        call(&mut seen, 0, Purpose::Stop, 2050, Some((2051, broken())));
+        stop(&mut seen, Some(2210), 2210);
+        let outcome = judge(&seen).outcome;
+        assert_eq!(outcome.name(), "not exercised");
+        assert!(
+            outcome.reason().contains("comes slowly"),
+            "{}",
+            outcome.reason()
+        );
+    }
+
+    #[test]
     fn later_requests_are_counted_and_no_finding() {
         let mut seen = run([http("GET /x", "")]);
         call(&mut seen, 0, Purpose::Stop, 1900, Some((2300, OK)));
@@ -378,6 +271,52 @@ mod tests {
     }
 
     #[test]
+    fn the_fix_is_that_of_what_happened() {
+        for (dropped, gone, says) in [
+            (2003, Some(2003), "only when it has returned"),
+            (2003, Some(2300), "instead of Close"),
+            (2003, None, "instead of Close"),
+            (2110, Some(2112), "a longer bound"),
+        ] {
+            let mut seen = run([http("GET /x", "")]);
+            call(&mut seen, 0, Purpose::Stop, 1900, Some((dropped, broken())));
+            stop(&mut seen, gone, gone.unwrap_or(6000));
+            let fix = &judge(&seen).findings[0].fix;
+            assert!(fix.contains(says), "{dropped} {gone:?}: {fix}");
+        }
+    }
+
+    #[test]
+    fn a_signal_that_nobody_catches_is_said_so() {
+        let mut seen = run([http("GET /x", "")]);
+        call(&mut seen, 0, Purpose::Stop, 1900, Some((2001, broken())));
+        stop(&mut seen, Some(2001), 2001);
+        seen.apply(Event::Exit(Exit {
+            at: At(2_001_000),
+            role: Role::Target,
+            code: None,
+            signal: Some(15),
+            expected: true,
+        }));
+        // That may have been a wrapper.
+        assert!(!judge(&seen).findings[0].message.contains("nothing catches"));
+        seen.apply(Event::Process(ProcessStarted {
+            at: At(0),
+            role: Role::Target,
+            pid: 7,
+        }));
+        let finding = &judge(&seen).findings[0];
+        assert!(
+            finding
+                .message
+                .contains("after the signal: nothing catches SIGTERM."),
+            "{}",
+            finding.message
+        );
+        assert!(finding.fix.starts_with("catch SIGTERM"));
+    }
+
+    #[test]
     fn a_finding_says_which_when_and_how() {
         let mut seen = run([http("POST /x", "{}")]);
         for _ in 0..2 {
@@ -386,6 +325,7 @@ mod tests {
         }
         stop(&mut seen, Some(2004), 2004);
         let judgement = judge(&seen);
+        assert!(judgement.findings[0].fix.contains("server.Shutdown"));
         let finding = &judgement.findings[0];
         assert_eq!(finding.subject, "POST /x");
         assert_eq!(

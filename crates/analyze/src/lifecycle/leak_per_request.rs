@@ -6,10 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
-use shakedown_evidence::{Consent, Evidence, Frame, Purpose, Snapshot, Stack, handler};
-use shakedown_findings::{Certainty, Exhibit, Finding, Item, Point, RuleMeta, Severity};
+use shakedown_evidence::labels::{BATCHES, HELD};
+use shakedown_evidence::{At, Evidence, Frame, Snapshot, Stack, handler};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
+use super::batches::{
+    HELD_MIN, labels, points, proportional, real64, requests_after, requests_at, unanswered,
+    untested,
+};
 use crate::exhibits::{self, short};
 use crate::judgement::Found;
 use crate::target::repeat;
@@ -30,34 +34,10 @@ pub(crate) const RULE: Rule = Rule {
 /// Goroutines a request; less is not told from a pool that grows, more is no leak of one request
 /// (lifecycle notes, rule A).
 const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
-/// Of what was born in the batches, so much must still be there after the hold.
-const HELD_MIN: f64 = 0.9;
-/// Of the requests of the batches, so many must have been answered well.
-const OK_MIN: f64 = 0.8;
 
 fn judge(seen: &Evidence) -> Judgement {
-    if let Some((why, to_prove)) = seen.run.access.refusal(Consent::Load) {
-        return Judgement::not_exercised(why, to_prove);
-    }
-    let sent = seen
-        .calls
-        .iter()
-        .filter(|call| call.sent.purpose == Purpose::Batch)
-        .count();
-    let given = seen.run.requests.iter().any(|request| request.given);
-    let succeeds =
-        (0..seen.run.requests.len()).any(|request| seen.usual_duration(request).is_some());
-    if given && sent == 0 && !succeeds {
-        return Judgement::not_exercised(
-            "no batch of requests was sent: none of the requests given was answered well",
-            "requests that succeed: start what the service needs, or give other --data '{…}'",
-        );
-    }
-    if !given || sent == 0 {
-        return Judgement::not_exercised(
-            "no batch of requests was sent",
-            "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
-        );
+    if let Some(judgement) = untested(seen) {
+        return judgement;
     }
     if seen.pprof.is_empty() {
         return Judgement::inconclusive(
@@ -71,16 +51,8 @@ fn judge(seen: &Evidence) -> Judgement {
             "run again; the log book says which count failed",
         );
     };
-    let ok = seen
-        .calls
-        .iter()
-        .filter(|call| call.sent.purpose == Purpose::Batch && call.is_ok())
-        .count();
-    if real(ok) < real(sent) * OK_MIN {
-        return Judgement::not_exercised(
-            format!("only {ok} of {sent} requests were answered well"),
-            "data that the requests accept: --data '{…}'",
-        );
+    if let Some(judgement) = unanswered(seen) {
+        return judgement;
     }
     let findings: Vec<Finding> = series
         .leaks()
@@ -146,9 +118,7 @@ struct Leak<'a> {
 
 impl<'a> Series<'a> {
     fn of(seen: &'a Evidence) -> Option<Self> {
-        let labels: Vec<String> = std::iter::once(BASE.to_owned())
-            .chain((1..=BATCHES).map(after))
-            .collect();
+        let labels = labels();
         let taken = |label: &str| {
             seen.snapshots
                 .iter()
@@ -168,30 +138,12 @@ impl<'a> Series<'a> {
                 row[position] += count;
             }
         }
-        let base = snapshots[0].at;
-        let batch = |call: &&shakedown_evidence::Call| call.sent.purpose == Purpose::Batch;
-        let requests = |until| {
-            real(
-                seen.calls
-                    .iter()
-                    .filter(batch)
-                    .filter(|call| call.sent.at >= base && call.sent.at <= until)
-                    .count(),
-            )
-        };
+        let moments: Vec<At> = snapshots.iter().map(|snapshot| snapshot.at).collect();
         Some(Self {
             counts,
             totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
-            requests: snapshots
-                .iter()
-                .map(|snapshot| requests(snapshot.at))
-                .collect(),
-            requests_counted: seen
-                .calls
-                .iter()
-                .filter(batch)
-                .filter(|call| call.sent.at >= base)
-                .count(),
+            requests: requests_at(seen, &moments),
+            requests_counted: requests_after(seen, moments[0]),
             held: groups(seen, held)
                 .map(|(key, count, _)| (key, count))
                 .collect(),
@@ -227,43 +179,9 @@ fn groups<'a>(
     snapshot.groups.iter().filter_map(|group| {
         let stack = seen.stacks.get(group.stack)?;
         let ours = stack.any(|function| function.starts_with("net/http/pprof."));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "goroutine counts stay far below 2^53"
-        )]
-        let count = group.count as f64;
+        let count = real64(group.count);
         (!ours).then(|| (Key::of(stack), count, stack))
     })
-}
-
-/// The slope of counts over requests, if a straight line fits: every step rises, and no point is
-/// further from it than one goroutine or 5 % of the rise.
-fn proportional(requests: &[f64], counts: &[f64]) -> Option<f64> {
-    let steps = counts.windows(2).filter(|pair| pair[1] > pair[0]).count();
-    let falls = counts.windows(2).any(|pair| pair[1] < pair[0]);
-    if steps < 3 || falls {
-        return None;
-    }
-    let n = real(counts.len());
-    let mean_x = requests.iter().sum::<f64>() / n;
-    let mean_y = counts.iter().sum::<f64>() / n;
-    let covariance: f64 = requests
-        .iter()
-        .zip(counts)
-        .map(|(x, y)| (x - mean_x) * (y - mean_y))
-        .sum();
-    let variance: f64 = requests.iter().map(|x| (x - mean_x).powi(2)).sum();
-    if variance <= 0.0 {
-        return None;
-    }
-    let slope = covariance / variance;
-    let residual = requests
-        .iter()
-        .zip(counts)
-        .map(|(x, y)| (y - mean_y - slope * (x - mean_x)).abs())
-        .fold(0.0, f64::max);
-    let rise = counts[counts.len() - 1] - counts[0];
-    (residual <= (rise * 0.05).max(1.0)).then_some(slope)
 }
 
 fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
@@ -275,15 +193,7 @@ fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
         .stack
         .root()
         .map_or("a goroutine", |frame| short(&frame.function));
-    let labels = std::iter::once("base".to_owned())
-        .chain((1..=BATCHES).map(|batch| format!("batch {batch}")));
-    let points = labels
-        .zip(&leak.counts)
-        .map(|(label, value)| Point {
-            label,
-            value: *value,
-        })
-        .collect();
+    let points = points(&leak.counts);
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.push(Exhibit::Series {
         title: format!("goroutines in {root}"),
@@ -333,44 +243,5 @@ fn fix(doing: &str) -> &'static str {
         "close what the goroutine reads from: resp.Body.Close(), conn.Close(), watcher.Close()"
     } else {
         "give the goroutine an end: ctx.Done(), a closed channel, or a bound on its loop"
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of requests stay far below 2^53"
-)]
-const fn real(count: usize) -> f64 {
-    count as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REQUESTS: [f64; 5] = [0.0, 30.0, 60.0, 90.0, 120.0];
-
-    #[test]
-    fn one_goroutine_a_request_is_proportional() {
-        let slope = proportional(&REQUESTS, &[0.0, 30.0, 60.0, 90.0, 120.0]).expect("a line");
-        assert!((slope - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_pool_that_saturates_is_not() {
-        assert_eq!(proportional(&REQUESTS, &[4.0, 8.0, 10.0, 10.0, 10.0]), None);
-    }
-
-    #[test]
-    fn a_count_that_falls_once_is_not() {
-        assert_eq!(
-            proportional(&REQUESTS, &[0.0, 30.0, 25.0, 60.0, 90.0]),
-            None
-        );
-    }
-
-    #[test]
-    fn a_count_that_stays_is_not() {
-        assert_eq!(proportional(&REQUESTS, &[8.0; 5]), None);
     }
 }

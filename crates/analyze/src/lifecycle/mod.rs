@@ -1,6 +1,10 @@
 //! Rules of the item lifecycle.
 
+mod batches;
 pub(crate) mod drain_too_slow;
+mod dropped;
+pub(crate) mod fd_leak;
+pub(crate) mod heap_growth;
 pub(crate) mod in_flight_dropped;
 pub(crate) mod leak_per_request;
 pub(crate) mod sigterm_ignored;

@@ -59,6 +59,10 @@ fn outcome(report: &Value, rule: &str) -> (String, String) {
 }
 
 /// How often in-flight-dropped came to `wanted` under the clients.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever runs this wants to see each stop"
+)]
 fn stops(fault: &str, wanted: &str) -> usize {
     let mut right = 0;
     for stop in 1..=STOPS {

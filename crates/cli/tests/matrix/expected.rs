@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
-const RULES: [&str; 14] = [
+const RULES: &[&str] = &[
     "pprof-missing",
     "pprof-public",
     "log-without-trace",
@@ -24,6 +24,8 @@ const RULES: [&str; 14] = [
     "sigterm-ignored",
     "in-flight-dropped",
     "drain-too-slow",
+    "fd-leak",
+    "heap-growth",
 ];
 
 /// The case of a name.

@@ -113,6 +113,16 @@ fn drain_too_slow() {
 }
 
 #[test]
+fn fd_leak() {
+    check("fd-leak");
+}
+
+#[test]
+fn heap_growth() {
+    check("heap-growth");
+}
+
+#[test]
 fn no_case_of_the_table_is_left_out() {
     let tests = include_str!("live.rs");
     for case in CASES {

@@ -74,6 +74,7 @@ pub(crate) const CASES: &[Case] = &[
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
             ("leak-per-request", "inconclusive"),
+            ("heap-growth", "inconclusive"),
         ],
         findings: &[Found {
             rule: "pprof-missing",
@@ -296,6 +297,30 @@ pub(crate) const CASES: &[Case] = &[
             severity: "warning",
             subject: "longer than 4.0 s after SIGTERM",
             at: Some(("internal/orders/notice_drain_too_slow.go", "time.Sleep(")),
+            ..ERROR
+        }],
+        ..HEALTHY
+    },
+    Case {
+        name: "fd-leak",
+        faults: &["fd-leak"],
+        but: &[("fd-leak", "failed")],
+        findings: &[Found {
+            rule: "fd-leak",
+            subject: "file /etc/hosts",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "heap-growth",
+        faults: &["heap-growth"],
+        but: &[("heap-growth", "failed")],
+        findings: &[Found {
+            rule: "heap-growth",
+            severity: "warning",
+            subject: "orders.rememberEverything",
+            at: Some(("internal/orders/remember_heap_growth.go", "make([]byte")),
             ..ERROR
         }],
         ..HEALTHY
