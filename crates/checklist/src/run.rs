@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shakedown_acquire::otlp::Receiver;
-use shakedown_acquire::probe::{Headers, ProbeSettings};
+use shakedown_acquire::probe::{Declared, Headers, ProbeSettings};
 use shakedown_acquire::process::{Service, StartError, remedy};
 use shakedown_acquire::{Hands, Recorder, Stalls};
 use shakedown_evidence::bundle::{BundleError, Writer};
@@ -110,6 +110,9 @@ pub enum RunError {
         /// Where it leads.
         to: String,
     },
+    /// The file of descriptors says nothing.
+    #[error("--proto-set: {0}")]
+    ProtoSet(String),
     /// A header cannot be sent.
     #[error("{0}")]
     Header(String),
@@ -130,6 +133,13 @@ pub async fn run(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = Headers::new(headers).map_err(RunError::Header)?;
+    let declared = settings.proto_set.as_deref().map(Declared::of_set);
+    let declared = declared.transpose().map_err(RunError::ProtoSet)?;
+    let probe = ProbeSettings {
+        headers,
+        declared: declared.map(Arc::new),
+        ..ProbeSettings::default()
+    };
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
     recorder.record(Event::Run(facts(settings)));
@@ -140,7 +150,7 @@ pub async fn run(
     let mut world = World::default();
     tokio::pin!(interrupt);
     let interrupted = tokio::select! {
-        result = world.live(settings, &recorder, &receiver, headers, progress) => {
+        result = world.live(settings, &recorder, &receiver, probe, progress) => {
             if let Err(error) = result {
                 world.end().await;
                 receiver.stop().await;
@@ -236,7 +246,7 @@ impl World {
         settings: &Settings,
         recorder: &Recorder,
         receiver: &Arc<Receiver>,
-        headers: Headers,
+        probe: ProbeSettings,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), RunError> {
         let mut values = values(settings, receiver)?;
@@ -286,10 +296,6 @@ impl World {
             &values,
         )
         .await?;
-        let probe = ProbeSettings {
-            headers,
-            ..ProbeSettings::default()
-        };
         let hands = Hands::new(
             recorder.clone(),
             service,

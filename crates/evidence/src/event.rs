@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::RawLine;
 use crate::{
-    BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
+    BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark, Methods,
     PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
     Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
 };
@@ -27,6 +27,8 @@ pub enum Event {
     Listener(Listener),
     /// A listener was asked what it speaks.
     ListenerFacts(ListenerFacts),
+    /// Methods of a gRPC server, where no request was given.
+    Methods(Methods),
     /// Connections that the service had opened.
     Connections(Connections),
     /// The executable was read.

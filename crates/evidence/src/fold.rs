@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::log::RawLine;
 use crate::{
     At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Exit, Listener, ListenerFacts,
-    Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
+    Mark, Methods, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
     ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack,
     StallChange, StopReport, Trouble,
 };
@@ -57,6 +57,8 @@ pub struct Evidence {
     pub listeners: Vec<Listener>,
     /// What they answered.
     pub listener_facts: Vec<ListenerFacts>,
+    /// What could be called, where no request was given.
+    pub methods: Vec<Methods>,
     /// Connections that the service itself had opened.
     pub connections: Vec<Connections>,
     /// What the executable says.
@@ -131,6 +133,10 @@ impl Evidence {
                 self.seen(of.at);
                 self.listener_facts.retain(|known| known.reach != of.reach);
                 self.listener_facts.push(of);
+            }
+            Event::Methods(of) => {
+                self.seen(of.at);
+                self.methods.push(of);
             }
             Event::Connections(of) => {
                 self.seen(of.at);

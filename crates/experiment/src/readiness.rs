@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{At, Evidence};
+use shakedown_evidence::{At, Evidence, Request, RequestKind, Speaks};
 
 use crate::{Action, Experiment, Step};
 
@@ -123,11 +123,13 @@ impl Watch {
     }
 }
 
-/// Asks every listener what it speaks, once.
+/// Asks every listener what it speaks, once. Where no gRPC request was given, those that speak gRPC
+/// are asked for their methods, so that the report can show one that could be given.
 #[derive(Debug, Default)]
 pub struct Identify {
     scanned: bool,
     asked: Vec<String>,
+    listed: Vec<String>,
 }
 
 impl Experiment for Identify {
@@ -148,6 +150,25 @@ impl Experiment for Identify {
             Some(listener) => {
                 self.asked.push(listener.reach.clone());
                 Step::Do(Action::Identify {
+                    reach: listener.reach.clone(),
+                })
+            }
+            None => self.list(seen),
+        }
+    }
+}
+
+impl Identify {
+    fn list(&mut self, seen: &Evidence) -> Step {
+        let is_given =
+            |request: &Request| request.given && matches!(request.kind, RequestKind::Grpc { .. });
+        let given = seen.run.requests.iter().any(is_given);
+        let mut speaking = seen.speaking(Speaks::Grpc).filter(|_| !given);
+        let next = speaking.find(|listener| !self.listed.contains(&listener.reach));
+        match next {
+            Some(listener) => {
+                self.listed.push(listener.reach.clone());
+                Step::Do(Action::ListMethods {
                     reach: listener.reach.clone(),
                 })
             }

@@ -15,6 +15,7 @@
 mod calls;
 mod connect;
 mod connections;
+mod declared;
 mod get;
 mod greeting;
 mod grpc;
@@ -27,12 +28,14 @@ mod pprof_listing;
 mod ready;
 mod reflect;
 mod reflect_proto;
+mod sample;
 mod schema;
 mod schemas;
 mod settings;
 mod traceparent;
 
 pub use calls::Caller;
+pub use declared::Declared;
 pub use get::get;
 pub use identify::identify;
 pub use pprof::{profile, snapshot};

@@ -5,7 +5,7 @@ use shakedown_findings::{Certainty, Finding, Item, RuleMeta, Severity};
 
 use super::audits::{self, Audit, Late};
 use crate::judgement::Found;
-use crate::target::repeat;
+use crate::target::{repeat, request_to_give};
 use crate::{Judgement, Rule};
 
 pub(crate) const RULE: Rule = Rule {
@@ -63,7 +63,7 @@ pub(super) fn judge_requests(
     if requests.is_empty() {
         return Judgement::not_exercised(
             "no request was given whose handler could be caught",
-            flags,
+            request_to_give(seen, flags),
         );
     }
     if let Some((why, to_prove)) = audits::blocked(seen) {

@@ -12,7 +12,7 @@ use shakedown_findings::{Certainty, Exhibit, Finding, Item, Point, RuleMeta, Sev
 
 use crate::exhibits::{self, short};
 use crate::judgement::Found;
-use crate::target::repeat;
+use crate::target::{repeat, request_to_give};
 use crate::{Judgement, Rule};
 
 pub(crate) const RULE: Rule = Rule {
@@ -53,7 +53,10 @@ fn judge(seen: &Evidence) -> Judgement {
     if !given || sent == 0 {
         return Judgement::not_exercised(
             "no batch of requests was sent",
-            "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
+            request_to_give(
+                seen,
+                "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
+            ),
         );
     }
     if seen.pprof.is_empty() {

@@ -6,6 +6,7 @@ use shakedown_evidence::{Evidence, Purpose, ReceiverEvent, Span, SpanKind};
 
 use crate::Judgement;
 use crate::chance::Windows;
+use crate::target::request_to_give;
 
 /// What is known of the spans of our own requests.
 pub(crate) struct ProbeSpans<'a> {
@@ -20,7 +21,10 @@ pub(crate) fn look(seen: &Evidence) -> Result<ProbeSpans<'_>, Judgement> {
     if !seen.run.requests.iter().any(|request| request.given) {
         return Err(Judgement::not_exercised(
             "no request was given",
-            "--http 'GET /path' or --grpc pkg.Service/Method --data '{…}'",
+            request_to_give(
+                seen,
+                "--http 'GET /path' or --grpc pkg.Service/Method --data '{…}'",
+            ),
         ));
     }
     let answered = seen
