@@ -40,6 +40,7 @@ pub static RULES: &[Rule] = &[
     trace::context_not_forwarded::RULE,
     deadline::deadline_ignored::RULE,
     deadline::cancel_ignored::RULE,
+    deadline::wrong_status::RULE,
     lifecycle::leak_per_request::RULE,
     lifecycle::sigterm_ignored::RULE,
 ];

@@ -21,34 +21,41 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(seen: &Evidence) -> Judgement {
-    let asked = seen.listeners.iter().all(|listener| {
-        seen.facts_of(&listener.reach)
-            .is_some_and(|facts| !facts.speaks.is_empty() && !facts.speaks.contains(&Speaks::Tls))
-    });
-    let ready = seen.ready.as_ref().is_some_and(|ready| ready.ready);
-    let grpc: Vec<usize> = (0..seen.run.requests.len())
-        .filter(|position| {
-            seen.request(*position).is_some_and(|request| {
-                request.given && matches!(request.kind, RequestKind::Grpc { .. })
-            })
-        })
-        .collect();
-    if ready
-        && asked
-        && !seen.listeners.is_empty()
-        && seen.speaking(Speaks::Grpc).next().is_none()
-        && grpc.is_empty()
-    {
+    if without_grpc(seen) {
         return Judgement::not_applicable("no listener speaks gRPC, and HTTP carries no deadline");
     }
     judge_requests(
         seen,
-        &grpc,
+        &audited(seen),
         Purpose::Deadline,
         "--grpc pkg.Service/Method --data '{…}'",
         "caught at their deadline",
         finding,
     )
+}
+
+/// The gRPC requests that were given.
+pub(super) fn audited(seen: &Evidence) -> Vec<usize> {
+    let is_grpc = |position: &usize| {
+        seen.request(*position).is_some_and(|request| {
+            request.given && matches!(request.kind, RequestKind::Grpc { .. })
+        })
+    };
+    (0..seen.run.requests.len()).filter(is_grpc).collect()
+}
+
+/// Every listener was asked, none speaks gRPC, and nobody says that one should.
+pub(super) fn without_grpc(seen: &Evidence) -> bool {
+    let asked = seen.listeners.iter().all(|listener| {
+        seen.facts_of(&listener.reach)
+            .is_some_and(|facts| !facts.speaks.is_empty() && !facts.speaks.contains(&Speaks::Tls))
+    });
+    let ready = seen.ready.as_ref().is_some_and(|ready| ready.ready);
+    ready
+        && asked
+        && !seen.listeners.is_empty()
+        && seen.speaking(Speaks::Grpc).next().is_none()
+        && audited(seen).is_empty()
 }
 
 /// Judges every request that was given; both rules of the item share it.

@@ -149,13 +149,13 @@ impl Made {
             };
             match call {
                 Call::AsEver => {
-                    self.call(Purpose::Deadline, Some(150), 3, end(0));
+                    self.call(Purpose::Deadline, Some(170), 3, end(0));
                 }
                 Call::Refused => {
-                    self.call(Purpose::Deadline, Some(150), 3, end(14));
+                    self.call(Purpose::Deadline, Some(170), 3, end(14));
                 }
                 Call::GoneAfter(ms) => {
-                    let sent = self.call(Purpose::Deadline, Some(150), 150, reset);
+                    let sent = self.call(Purpose::Deadline, Some(170), 170, reset);
                     let due = self.now;
                     self.look(At(sent.0 + 100 * MS), 1);
                     for late in (10..*ms).step_by(10) {

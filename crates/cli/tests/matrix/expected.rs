@@ -9,13 +9,14 @@ use serde_json::Value;
 use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
-const RULES: [&str; 8] = [
+const RULES: [&str; 9] = [
     "pprof-missing",
     "pprof-public",
     "log-without-trace",
     "context-not-forwarded",
     "deadline-ignored",
     "cancel-ignored",
+    "wrong-status",
     "leak-per-request",
     "sigterm-ignored",
 ];

@@ -62,6 +62,7 @@ pub(crate) const CASES: &[Case] = &[
             ("pprof-public", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
+            ("wrong-status", "inconclusive"),
             ("leak-per-request", "inconclusive"),
         ],
         findings: &[Found {
@@ -112,7 +113,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "deadline-ignored",
         faults: &["deadline-ignored"],
-        but: &[("deadline-ignored", "failed"), ("cancel-ignored", "failed")],
+        but: &[
+            ("deadline-ignored", "failed"),
+            ("cancel-ignored", "failed"),
+            ("wrong-status", "not exercised"),
+        ],
         findings: &[Found {
             rule: "deadline-ignored",
             subject: "orders.v1.Orders/Search",
@@ -134,6 +139,18 @@ pub(crate) const CASES: &[Case] = &[
             ..ERROR
         }],
         ..NOT_READY
+    },
+    Case {
+        name: "wrong-status",
+        faults: &["wrong-status"],
+        but: &[("wrong-status", "failed")],
+        findings: &[Found {
+            rule: "wrong-status",
+            severity: "warning",
+            subject: "orders.v1.Orders/Search",
+            ..ERROR
+        }],
+        ..HEALTHY
     },
     Case {
         name: "http-cancel-ignored",
