@@ -17,7 +17,7 @@ use shakedown_evidence::{Event, Evidence, Request, RequestKind, Role, RunFacts};
 use shakedown_experiment::Action;
 use shakedown_findings::RunReport;
 
-use crate::launch::{launch, placed, placeholder_of, stalls, values};
+use crate::launch::{check_stalls, launch, placed, placeholder_of, stalls, values};
 use crate::placeholder;
 use crate::quote::quote_source;
 use crate::start::{self, NotReady};
@@ -141,6 +141,7 @@ pub async fn run(
         declared: declared.map(Arc::new),
         ..ProbeSettings::default()
     };
+    check_stalls(settings)?;
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
     recorder.record(Event::Run(facts(settings, calendar)));

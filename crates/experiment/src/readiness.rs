@@ -179,7 +179,7 @@ impl Identify {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::{Event, Listener};
+    use shakedown_evidence::{Event, Listener, ListenerFacts};
 
     use super::*;
 
@@ -242,6 +242,59 @@ mod tests {
         let (decision, at) = check(&[], None, LONG);
         assert!(matches!(decision, Decision::Ready(how) if how.contains("worker")));
         assert!(at >= At(5_000_000));
+    }
+
+    /// What is asked of a service with a gRPC and an HTTP listener, when this request was given.
+    fn asked(request: Option<RequestKind>) -> Vec<Action> {
+        let mut seen = Evidence::default();
+        seen.run.requests = request
+            .map(|kind| Request {
+                kind,
+                deadline_ms: None,
+                repeat_safe: true,
+                given: true,
+            })
+            .into_iter()
+            .collect();
+        for (reach, speaks) in [("a:1", Speaks::Grpc), ("a:2", Speaks::Http1)] {
+            seen.apply(listener(reach));
+            seen.apply(Event::ListenerFacts(ListenerFacts {
+                at: At(1),
+                reach: reach.into(),
+                speaks: vec![speaks],
+                services: vec![],
+                probe_traces: vec![],
+                unclear: None,
+            }));
+        }
+        let mut identify = Identify::default();
+        let mut asked = Vec::new();
+        while let Step::Do(action) = identify.next(&seen, At(2)) {
+            asked.push(action);
+        }
+        asked
+    }
+
+    #[test]
+    fn methods_are_listed_where_none_was_given_and_only_by_grpc() {
+        let list = Action::ListMethods {
+            reach: "a:1".into(),
+        };
+        let http = RequestKind::Http {
+            method: "GET".into(),
+            target: "/".into(),
+            body: String::new(),
+        };
+        for request in [None, Some(http)] {
+            let asked = asked(request);
+            assert_eq!(asked.iter().filter(|action| **action == list).count(), 1);
+            assert_eq!(asked.len(), 4, "{asked:?}");
+        }
+        let grpc = RequestKind::Grpc {
+            method: "a.B/C".into(),
+            data: String::new(),
+        };
+        assert!(!asked(Some(grpc)).contains(&list));
     }
 
     #[test]
