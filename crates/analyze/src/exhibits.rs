@@ -103,9 +103,23 @@ pub(crate) fn doing_for(seen: &Evidence, of: &Stack) -> String {
         .and_then(|own| of.frames.get(own.checked_sub(1)?));
     match called {
         Some(frame) if of.frames.iter().any(|any| short(&any.function) == word) => {
-            short(&frame.function).to_owned()
+            short_versioned(&frame.function).to_owned()
         }
         _ => word,
+    }
+}
+
+/// The same for packages called after their version: `inventory/v1.(*client).Check`.
+fn short_versioned(function: &str) -> &str {
+    let name = short(function);
+    let is_version = name
+        .strip_prefix('v')
+        .is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()));
+    let before = function.len() - name.len();
+    let parent = function[..before.saturating_sub(1)].rfind('/');
+    match parent.filter(|_| is_version) {
+        Some(parent) => &function[parent + 1..],
+        None => name,
     }
 }
 
@@ -123,4 +137,56 @@ pub(crate) fn short_subject(subject: &str) -> &str {
     service
         .rfind('.')
         .map_or(subject, |dot| &subject[dot + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(functions: &[&str]) -> Stack {
+        let frame = |function: &&str| Frame {
+            function: (*function).into(),
+            file: "x.go".into(),
+            line: 1,
+        };
+        Stack {
+            frames: functions.iter().map(frame).collect(),
+            ..Stack::default()
+        }
+    }
+
+    #[test]
+    fn what_the_service_called_is_said_and_not_where_a_library_waits() {
+        let seen = Evidence::default();
+        let check = |functions: &[&str]| doing_for(&seen, &stack(functions));
+        let wait = "google.golang.org/grpc/internal/transport.(*ClientStream).waitOnHeader";
+        assert_eq!(
+            check(&[
+                "runtime.gopark",
+                wait,
+                "shop.test/inventory/v1.(*client).Check",
+                "main.find"
+            ]),
+            "inventory/v1.(*client).Check"
+        );
+        assert_eq!(
+            check(&[
+                "internal/poll.(*FD).Read",
+                "shop.test/db.Query",
+                "main.find"
+            ]),
+            "db.Query"
+        );
+        assert_eq!(check(&["time.Sleep", "main.find"]), "time.Sleep");
+        assert_eq!(
+            check(&[
+                "runtime.gopark",
+                "runtime.selectgo",
+                "db.Query",
+                "main.find"
+            ]),
+            "select"
+        );
+        assert_eq!(check(&["db.Query", "other.find"]), "db.Query");
+    }
 }

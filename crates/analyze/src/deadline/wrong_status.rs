@@ -188,7 +188,7 @@ fn nothing_shown<'a>(
         Audit::Unclear { why, to_prove } => Answer::Unclear(why, to_prove),
         Audit::Late(_) => Answer::NotExercised(
             format!("{subject}: its handler did not stop at its deadline"),
-            "what deadline-ignored says".into(),
+            "a handler that stops at its deadline: shakedown explain deadline-ignored".into(),
         ),
         Audit::Clean { .. } => {
             let resets = calls
