@@ -259,6 +259,19 @@ fn one_stall_that_it_waits_for_is_enough() {
 }
 
 #[test]
+fn what_one_stall_leaves_open_is_not_settled_by_another() {
+    let doubtful = [
+        [Call::GoneAfter(600); 2].as_slice(),
+        [Call::GoneAfter(5); 4].as_slice(),
+    ];
+    let open = || Made::new(TWO).behind("cache", &doubtful.concat());
+    let judged = open().behind("db", &[Call::GoneAfter(5); 5]).judged();
+    assert_eq!(judged.outcome.name(), "inconclusive", "{judged:?}");
+    let judged = open().behind("db", &[Call::GoneAfter(600); 5]).judged();
+    assert_eq!(judged.outcome.name(), "failed", "{judged:?}");
+}
+
+#[test]
 fn a_handler_that_does_not_wait_was_not_exercised() {
     for (calls, wanted) in [
         (&[Call::AsEver; 3][..], "did not wait for db"),
