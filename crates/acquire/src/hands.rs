@@ -92,6 +92,7 @@ impl Hands {
             Action::Identify { reach } => {
                 probe::identify(&self.recorder, &reach, &self.probe).await;
             }
+            Action::ListMethods { reach } => self.caller.list_methods(&reach).await,
             Action::ReadExecutable => match self.target_pid() {
                 Some(pid) => executable::record(&self.recorder, pid).await,
                 None => self

@@ -44,6 +44,7 @@ pub static RULES: &[Rule] = &[
     trace::tracing_missing::RULE,
     deadline::deadline_ignored::RULE,
     deadline::cancel_ignored::RULE,
+    deadline::wrong_status::RULE,
     lifecycle::leak_per_request::RULE,
     lifecycle::sigterm_ignored::RULE,
     lifecycle::in_flight_dropped::RULE,

@@ -91,24 +91,26 @@ fn words(start: &Start) -> impl Iterator<Item = &String> {
     start.command.iter().chain(variables)
 }
 
-/// Where the stalls lead, with their places filled.
-///
-/// # Errors
-/// A placeholder stands for nothing, or nobody is told of a stall: it would hold nothing back.
-pub(crate) fn stalls(settings: &Settings, values: &Values) -> Result<Vec<Stall>, RunError> {
+/// Somebody is told of every stall; another would hold nothing back.
+pub(crate) fn check_stalls(settings: &Settings) -> Result<(), RunError> {
     let told: BTreeSet<String> = std::iter::once(&settings.start)
         .chain(settings.dependencies.iter().map(|needed| &needed.start))
         .flat_map(words)
         .flat_map(|text| placeholder::names(text, "stall."))
         .collect();
+    let mut stalls = settings.stalls.iter();
+    match stalls.find(|stall| !told.contains(&placeholder_of(&stall.name))) {
+        None => Ok(()),
+        Some(unused) => Err(RunError::StallUnused {
+            name: unused.name.clone(),
+            to: unused.to.clone(),
+        }),
+    }
+}
+
+/// Where the stalls lead, with their places filled.
+pub(crate) fn stalls(settings: &Settings, values: &Values) -> Result<Vec<Stall>, RunError> {
     let filled = settings.stalls.iter().map(|stall| {
-        let name = &stall.name;
-        if !told.contains(&placeholder_of(name)) {
-            return Err(RunError::StallUnused {
-                name: name.clone(),
-                to: stall.to.clone(),
-            });
-        }
         Ok(Stall {
             to: placeholder::fill(&stall.to, values)?,
             ..stall.clone()

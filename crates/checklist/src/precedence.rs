@@ -47,6 +47,11 @@ const TABLE: &[Precedence] = &[
     },
     Precedence {
         deeper: "deadline-ignored",
+        shallower: "wrong-status",
+        same: same_subject,
+    },
+    Precedence {
+        deeper: "deadline-ignored",
         shallower: "leak-per-request",
         same: stands_in_handler,
     },

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shakedown_acquire::follow::{FollowError, Follower};
 use shakedown_acquire::otlp::{Receiver, Senders};
-use shakedown_acquire::probe::{Headers, ProbeSettings};
+use shakedown_acquire::probe::{Declared, Headers, ProbeSettings};
 use shakedown_acquire::process::{Service, StartError, Target, remedy};
 use shakedown_acquire::{Hands, Recorder, Stalls};
 use shakedown_evidence::bundle::{BundleError, Writer};
@@ -19,7 +19,7 @@ use shakedown_experiment::Action;
 use shakedown_findings::RunReport;
 
 use crate::attach::{self, Found, NotFound};
-use crate::launch::{launch, placed, placeholder_of, stalls, values};
+use crate::launch::{check_stalls, launch, placed, placeholder_of, stalls, values};
 use crate::placeholder::{self, Values};
 use crate::quote::quote_source;
 use crate::start::{self, NotReady};
@@ -120,6 +120,9 @@ pub enum RunError {
     /// A log cannot be followed.
     #[error(transparent)]
     Log(#[from] FollowError),
+    /// The file of descriptors says nothing.
+    #[error("--proto-set: {0}")]
+    ProtoSet(String),
     /// A header cannot be sent.
     #[error("{0}")]
     Header(String),
@@ -134,12 +137,24 @@ pub async fn run(
     progress: &mut (dyn FnMut(Progress) + Send),
     interrupt: impl Future<Output = ()>,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    // Side by side: the clocks of spans and of the run are told apart by these two readings.
+    let (started, calendar) = (Instant::now(), SystemTime::now());
     let headers = settings
         .headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = Headers::new(headers).map_err(RunError::Header)?;
+    let declared = settings.proto_set.as_deref().map(Declared::of_set);
+    let declared = declared.transpose().map_err(RunError::ProtoSet)?;
+    let mut probe = ProbeSettings {
+        headers,
+        declared: declared.map(Arc::new),
+        ..ProbeSettings::default()
+    };
+    if let Some(prefix) = &settings.pprof_prefix {
+        probe.pprof_prefix.clone_from(prefix);
+    }
+    check_stalls(settings)?;
     let found = match &settings.attach {
         Some(attach) => Some(attach::find(attach).await?),
         None => None,
@@ -148,7 +163,7 @@ pub async fn run(
     let cwd = found.as_ref().and_then(Found::cwd).map(Path::to_owned);
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
-    recorder.record(Event::Run(facts(settings, found.as_ref())));
+    recorder.record(Event::Run(facts(settings, found.as_ref(), calendar)));
     // A running service cannot be told where we are: we listen where it sends to, if nobody does.
     let said = settings.attach.as_ref().and_then(|attach| attach.otlp);
     let also = said.or_else(|| exports_to.as_deref().and_then(attach::loopback_port));
@@ -176,7 +191,7 @@ pub async fn run(
     };
     tokio::pin!(interrupt);
     let interrupted = tokio::select! {
-        result = world.live(settings, &recorder, &receiver, headers, progress) => {
+        result = world.live(settings, &recorder, &receiver, probe, progress) => {
             if let Err(error) = result {
                 world.end().await;
                 receiver.stop().await;
@@ -204,10 +219,8 @@ pub async fn run(
     })
 }
 
-fn facts(settings: &Settings, found: Option<&Found>) -> RunFacts {
-    let unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+fn facts(settings: &Settings, found: Option<&Found>, calendar: SystemTime) -> RunFacts {
+    let unix = calendar.duration_since(UNIX_EPOCH).unwrap_or_default();
     RunFacts {
         tool: env!("CARGO_PKG_VERSION").into(),
         started_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
@@ -300,7 +313,7 @@ impl World {
         settings: &Settings,
         recorder: &Recorder,
         receiver: &Arc<Receiver>,
-        headers: Headers,
+        probe: ProbeSettings,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), RunError> {
         let mut values = values(settings, receiver)?;
@@ -322,13 +335,6 @@ impl World {
                     .await?
             }
         };
-        let mut probe = ProbeSettings {
-            headers,
-            ..ProbeSettings::default()
-        };
-        if let Some(prefix) = &settings.pprof_prefix {
-            probe.pprof_prefix.clone_from(prefix);
-        }
         let hands = Hands::new(
             recorder.clone(),
             target,

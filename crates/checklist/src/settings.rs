@@ -26,6 +26,8 @@ pub struct Settings {
     pub stalls: Vec<Stall>,
     /// Requests that may be sent.
     pub requests: Vec<Request>,
+    /// Descriptors of gRPC messages, for servers that do not tell.
+    pub proto_set: Option<PathBuf>,
     /// Headers sent with every request; never recorded.
     pub headers: Vec<(String, String)>,
     /// Listener addresses that are private although they are not loopback.

@@ -60,8 +60,9 @@ pub fn moment(usual: Duration, deadline: Option<Duration>) -> Option<Moment> {
 }
 
 /// When the interest of a caller ends whose handler waits for a dependency that does not answer:
-/// long after a fast handler has come to its wait, and before the usual time limits of clients.
-const STALLED: Duration = Duration::from_millis(150);
+/// long after a fast handler has come to its wait, and before the usual time limits of clients. Not
+/// a round number: a client with a limit of its own is not to give up in the same moment.
+const STALLED: Duration = Duration::from_millis(170);
 
 /// Chooses the moment for a request whose dependency is stalled: however fast its handler usually
 /// is, it waits then. Nothing if answers come too early even so.

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::log::{LogBatch, LogEvent, RawLine};
 use crate::{
     BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
-    ListenerFacts, LiveHeap, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord,
-    Readiness, ReceiverEvent, Resources, RunFacts, Signalled, Snapshot, SourceExcerpt,
-    SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
+    ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint, ProbeFailure, ProcessStarted,
+    ProfileRecord, Readiness, ReceiverEvent, Resources, RunFacts, Signalled, Snapshot,
+    SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -28,6 +28,8 @@ pub enum Event {
     Listener(Listener),
     /// A listener was asked what it speaks.
     ListenerFacts(ListenerFacts),
+    /// Methods of a gRPC server, where no request was given.
+    Methods(Methods),
     /// Connections that the service had opened.
     Connections(Connections),
     /// The executable was read.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use crate::log::{ExportedLine, LogEvent, RawLine};
 use crate::{
     At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
-    Gone, Listener, ListenerFacts, LiveHeap, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
-    ProfileRecord, Purpose, Readiness, ReceiverEvent, Resources, Role, RunFacts, Signalled,
-    Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StallChange, StopReport, Trouble,
+    Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint, ProbeFailure,
+    ProcessStarted, ProfileRecord, Purpose, Readiness, ReceiverEvent, Resources, Role, RunFacts,
+    Signalled, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StallChange,
+    StopReport, Trouble,
 };
 
 /// A request with how it ended.
@@ -57,6 +58,8 @@ pub struct Evidence {
     pub listeners: Vec<Listener>,
     /// What they answered.
     pub listener_facts: Vec<ListenerFacts>,
+    /// What could be called, where no request was given.
+    pub methods: Vec<Methods>,
     /// Connections that the service itself had opened.
     pub connections: Vec<Connections>,
     /// What the executable says.
@@ -147,6 +150,10 @@ impl Evidence {
                 self.seen(of.at);
                 self.listener_facts.retain(|known| known.reach != of.reach);
                 self.listener_facts.push(of);
+            }
+            Event::Methods(of) => {
+                self.seen(of.at);
+                self.methods.push(of);
             }
             Event::Connections(of) => {
                 self.seen(of.at);

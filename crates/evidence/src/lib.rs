@@ -40,8 +40,8 @@ pub use goroutines::{
 };
 pub use heap::{HeapSite, LiveHeap, ParsedHeap, parse_heap};
 pub use process::{
-    BuildInfo, Connections, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role,
-    Speaks, StopReport,
+    BuildInfo, Connections, Exit, Listener, ListenerFacts, Method, Methods, Module, ProcessStarted,
+    Readiness, Role, Speaks, StopReport,
 };
 pub use profile::{
     PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, check_profile,
@@ -50,6 +50,8 @@ pub use resources::Resources;
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
 /// Why an executable could not be read.
 pub use shakedown_symbols::BuildInfoError;
+/// What an executable has in it about gRPC.
+pub use shakedown_symbols::{Descriptors, descriptors_from};
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use stall::{Answers, Stall, StallChange};

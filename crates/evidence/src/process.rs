@@ -116,6 +116,28 @@ pub struct ListenerFacts {
     pub unclear: Option<String>,
 }
 
+/// Methods that a gRPC server has, with a message made up for each. Nobody sent them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Methods {
+    /// When they were found.
+    pub at: At,
+    /// [`Listener::reach`].
+    pub reach: String,
+    /// Where they were found: `reflection`, or a file's name.
+    pub from: String,
+    /// Those that can be called.
+    pub methods: Vec<Method>,
+}
+
+/// A gRPC method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// `pkg.Service/Method`.
+    pub name: String,
+    /// A message of its type as JSON, made up.
+    pub sample: String,
+}
+
 /// What the executable says of its build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildInfo {

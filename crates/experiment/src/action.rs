@@ -18,6 +18,11 @@ pub enum Action {
         /// Listener, as `Listener::reach`.
         reach: String,
     },
+    /// Find out which gRPC methods a listener has, and make up a message for each; none is called.
+    ListMethods {
+        /// Listener, as `Listener::reach`.
+        reach: String,
+    },
     /// Read what the executable says of its build.
     ReadExecutable,
     /// Send a request in the background; its end becomes an event.

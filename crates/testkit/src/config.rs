@@ -56,6 +56,21 @@ impl Service {
         self
     }
 
+    /// Adds words to the command.
+    #[must_use]
+    pub fn with(mut self, words: &[&str]) -> Self {
+        self.command
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// Takes another program for the same words.
+    #[must_use]
+    pub fn program(mut self, program: &str) -> Self {
+        self.command[0] = program.to_owned();
+        self
+    }
+
     /// Puts words before the command, such as `env NAME=value`.
     #[must_use]
     pub fn behind(mut self, words: &[&str]) -> Self {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use shakedown_evidence::{
-    CallEnd, CallEnded, CallSent, Event, ProbeKind, Purpose, Request, RequestKind,
+    CallEnd, CallEnded, CallSent, Event, Listener, Methods, ProbeKind, Purpose, Request,
+    RequestKind,
 };
 use shakedown_experiment::CallPlan;
 use tokio::sync::{oneshot, watch};
@@ -16,7 +17,7 @@ use super::grpc::{GrpcAsk, Keep, Stay};
 use super::h1::Ask;
 use super::half::{Holds, Rest};
 use super::message::frame;
-use super::schemas::{self, Schemas};
+use super::schemas::{self, Schemas, Server};
 use super::{ProbeSettings, TraceParent, grpc, http};
 use crate::Recorder;
 
@@ -49,10 +50,10 @@ impl Caller {
             line: Arc::new(Line {
                 recorder,
                 requests,
-                settings,
                 connections: Connections::default(),
-                schemas: Schemas::default(),
+                schemas: Schemas::new(settings.declared.clone()),
                 holds: Holds::default(),
+                settings,
                 numbers: AtomicU32::new(1),
             }),
             tasks: Mutex::default(),
@@ -105,6 +106,21 @@ impl Caller {
     /// Sends the second half of a body that is held back.
     pub fn finish(&self, id: u32) {
         self.line.holds.finish(id);
+    }
+
+    /// Finds out which methods a listener has and records them, each with a message made up for it.
+    pub async fn list_methods(&self, reach: &str) {
+        let line = &self.line;
+        match line.schemas.methods(line.server(reach)).await {
+            Ok((from, methods)) => line.recorder.record(Event::Methods(Methods {
+                at: line.recorder.now(),
+                reach: reach.to_owned(),
+                from,
+                methods,
+            })),
+            // Nothing depends on it but an example in the report.
+            Err(why) => line.recorder.mark(format!("methods of {reach}: {why}")),
+        }
     }
 
     /// Calls that have not ended.
@@ -176,10 +192,8 @@ impl Line {
         let body = if schemas::is_empty(data) && attempt.plan.purpose != Purpose::Locate {
             Ok(frame(b""))
         } else {
-            let made = self
-                .schemas
-                .request(reach, method, data, &self.settings.headers)
-                .await;
+            let server = self.server(reach);
+            let made = self.schemas.request(server, method, data).await;
             if let Some(why) = made.note {
                 self.recorder
                     .failed(ProbeKind::Call, format!("{method} at {reach}"), why);
@@ -202,6 +216,17 @@ impl Line {
             return self.over_held(attempt, ask).await;
         }
         end
+    }
+
+    fn server<'a>(&'a self, reach: &'a str) -> Server<'a> {
+        let of = |listener: &Listener| (listener.reach == reach).then_some(listener.pid);
+        Server {
+            reach,
+            pid: self
+                .recorder
+                .read(|seen| seen.listeners.iter().find_map(of)),
+            headers: &self.settings.headers,
+        }
     }
 
     async fn over_held(&self, attempt: &Attempt, ask: GrpcAsk) -> CallEnd {

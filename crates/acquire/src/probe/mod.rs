@@ -15,6 +15,7 @@
 mod calls;
 mod connect;
 mod connections;
+mod declared;
 mod get;
 mod greeting;
 mod grpc;
@@ -28,6 +29,7 @@ mod pprof_listing;
 mod ready;
 mod reflect;
 mod reflect_proto;
+mod sample;
 mod schema;
 mod schemas;
 mod settings;
@@ -36,6 +38,7 @@ mod traceparent;
 
 pub use calls::Caller;
 pub use connect::reachable;
+pub use declared::Declared;
 pub use get::get;
 pub use identify::identify;
 pub use pprof::{live_heap, profile, snapshot};

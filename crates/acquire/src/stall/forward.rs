@@ -102,8 +102,10 @@ async fn connection(
     let epoch = gate.borrow().epoch;
     let mut reset = gate.clone();
     let ended = tokio::select! {
-        ended = pass_on(&mut client, to, gate, through) => ended,
+        // First: what was held for a machine that is gone may not slip out at its end.
+        biased;
         _ = reset.wait_for(|gate| gate.epoch != epoch) => Err(io::ErrorKind::ConnectionReset.into()),
+        ended = pass_on(&mut client, to, gate, through) => ended,
     };
     if ended.is_err() {
         // The other side is to see that this was no orderly end.

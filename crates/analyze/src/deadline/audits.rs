@@ -261,10 +261,9 @@ impl Late<'_> {
         let mut exhibits: Vec<Exhibit> =
             exhibits::source(seen, place.as_ref()).into_iter().collect();
         exhibits.push(self.timeline());
-        exhibits.extend(
-            self.stack
-                .map(|stack| exhibits::stack("the handler after its caller had gone", stack)),
-        );
+        exhibits.extend(self.stack.map(|stack| {
+            exhibits::stack_to_own(seen, "the handler after its caller had gone", stack)
+        }));
         exhibits
     }
 

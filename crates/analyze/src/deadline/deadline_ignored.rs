@@ -5,7 +5,7 @@ use shakedown_findings::{Certainty, Finding, Item, RuleMeta, Severity};
 
 use super::audits::{self, Audit, Late};
 use crate::judgement::Found;
-use crate::target::repeat;
+use crate::target::{repeat, request_to_give};
 use crate::{Judgement, Rule};
 
 pub(crate) const RULE: Rule = Rule {
@@ -21,6 +21,31 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn judge(seen: &Evidence) -> Judgement {
+    if without_grpc(seen) {
+        return Judgement::not_applicable("no listener speaks gRPC, and HTTP carries no deadline");
+    }
+    judge_requests(
+        seen,
+        &audited(seen),
+        Purpose::Deadline,
+        "--grpc pkg.Service/Method --data '{…}'",
+        "caught at their deadline",
+        finding,
+    )
+}
+
+/// The gRPC requests that were given.
+pub(super) fn audited(seen: &Evidence) -> Vec<usize> {
+    let is_grpc = |position: &usize| {
+        seen.request(*position).is_some_and(|request| {
+            request.given && matches!(request.kind, RequestKind::Grpc { .. })
+        })
+    };
+    (0..seen.run.requests.len()).filter(is_grpc).collect()
+}
+
+/// Every listener was asked, none speaks gRPC, and nobody says that one should.
+pub(super) fn without_grpc(seen: &Evidence) -> bool {
     let asked = seen.listeners.iter().all(|listener| {
         seen.facts_of(&listener.reach)
             .is_some_and(|facts| !facts.speaks.is_empty() && !facts.speaks.contains(&Speaks::Tls))
@@ -31,32 +56,14 @@ fn judge(seen: &Evidence) -> Judgement {
         .iter()
         .all(|failure| failure.kind != ProbeKind::Listener);
     let ready = seen.ready.as_ref().is_some_and(|ready| ready.ready);
-    let grpc: Vec<usize> = (0..seen.run.requests.len())
-        .filter(|position| {
-            seen.request(*position).is_some_and(|request| {
-                request.given && matches!(request.kind, RequestKind::Grpc { .. })
-            })
-        })
-        .collect();
     // Where only addresses are known, there may be a listener that nobody named.
-    if ready
+    ready
         && asked
         && all
         && seen.run.access.has_process()
         && !seen.listeners.is_empty()
         && seen.speaking(Speaks::Grpc).next().is_none()
-        && grpc.is_empty()
-    {
-        return Judgement::not_applicable("no listener speaks gRPC, and HTTP carries no deadline");
-    }
-    judge_requests(
-        seen,
-        &grpc,
-        Purpose::Deadline,
-        "--grpc pkg.Service/Method --data '{…}'",
-        "caught at their deadline",
-        finding,
-    )
+        && audited(seen).is_empty()
 }
 
 /// Judges every request that was given; both rules of the item share it.
@@ -71,7 +78,7 @@ pub(super) fn judge_requests(
     if requests.is_empty() {
         return Judgement::not_exercised(
             "no request was given whose handler could be caught",
-            flags,
+            request_to_give(seen, flags),
         );
     }
     if let Some((why, to_prove)) = seen.run.access.refusal(Consent::Audits) {

@@ -24,7 +24,7 @@ pub(super) fn judge(
     if seen.run.stalls.is_empty() {
         return unstalled(seen, &subject, usual);
     }
-    let mut clean: Option<Audit<'_>> = None;
+    let (mut clean, mut unclear) = (None, None);
     let mut idle = Vec::new();
     for stall in &seen.run.stalls {
         let Some(moment) = caught::moment_behind(stall.answers, usual, of.deadline()) else {
@@ -32,17 +32,19 @@ pub(super) fn judge(
             continue;
         };
         match judge_calls(seen, request, purpose, moment, Some(stall)) {
-            late @ (Audit::Late(_) | Audit::Unclear { .. }) => return late,
-            audit @ Audit::Clean { .. } => {
-                clean.get_or_insert(audit);
-            }
+            late @ Audit::Late(_) => return late,
+            audit @ Audit::Unclear { .. } => unclear = Some(audit),
+            audit @ Audit::Clean { .. } => clean = Some(audit),
             Audit::NotExercised { .. } => {
                 let calls = seen.audited(request, purpose, Some(&stall.name));
                 idle.push(Idle::of(stall, moment, calls.collect()));
             }
         }
     }
-    clean.unwrap_or_else(|| not_caught(seen, request, &subject, usual, &idle))
+    // Of two stalls, what one leaves open is not settled by the other.
+    unclear
+        .or(clean)
+        .unwrap_or_else(|| not_caught(seen, request, &subject, usual, &idle))
 }
 
 /// Why nothing was caught behind one stall.

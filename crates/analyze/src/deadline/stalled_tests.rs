@@ -149,13 +149,13 @@ impl Made {
             };
             match call {
                 Call::AsEver => {
-                    self.call(Purpose::Deadline, Some(150), 3, end(0));
+                    self.call(Purpose::Deadline, Some(170), 3, end(0));
                 }
                 Call::Refused => {
-                    self.call(Purpose::Deadline, Some(150), 3, end(14));
+                    self.call(Purpose::Deadline, Some(170), 3, end(14));
                 }
                 Call::GoneAfter(ms) => {
-                    let sent = self.call(Purpose::Deadline, Some(150), 150, reset);
+                    let sent = self.call(Purpose::Deadline, Some(170), 170, reset);
                     let due = self.now;
                     self.look(At(sent.0 + 100 * MS), 1);
                     for late in (10..*ms).step_by(10) {
@@ -255,6 +255,19 @@ fn one_stall_that_it_waits_for_is_enough() {
         .behind("cache", &[Call::GoneAfter(5); 5])
         .behind("db", &[Call::GoneAfter(600); 5])
         .judged();
+    assert_eq!(judged.outcome.name(), "failed", "{judged:?}");
+}
+
+#[test]
+fn what_one_stall_leaves_open_is_not_settled_by_another() {
+    let doubtful = [
+        [Call::GoneAfter(600); 2].as_slice(),
+        [Call::GoneAfter(5); 4].as_slice(),
+    ];
+    let open = || Made::new(TWO).behind("cache", &doubtful.concat());
+    let judged = open().behind("db", &[Call::GoneAfter(5); 5]).judged();
+    assert_eq!(judged.outcome.name(), "inconclusive", "{judged:?}");
+    let judged = open().behind("db", &[Call::GoneAfter(600); 5]).judged();
     assert_eq!(judged.outcome.name(), "failed", "{judged:?}");
 }
 

@@ -6,6 +6,7 @@ use shakedown_evidence::{At, Call, Consent, Evidence, Purpose};
 use shakedown_findings::Point;
 
 use crate::Judgement;
+use crate::target::request_to_give;
 
 /// What stays must be so much of what was born in the batches, after the hold.
 pub(super) const HELD_MIN: f64 = 0.9;
@@ -30,7 +31,10 @@ pub(super) fn untested(seen: &Evidence) -> Option<Judgement> {
     (!given || sent == 0).then(|| {
         Judgement::not_exercised(
             "no batch of requests was sent",
-            "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
+            request_to_give(
+                seen,
+                "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
+            ),
         )
     })
 }

@@ -9,6 +9,7 @@ use super::entries::{self, Elsewhere, Entry};
 use super::tracers::{self, Tracer};
 use crate::Judgement;
 use crate::chance::Windows;
+use crate::target::request_to_give;
 
 /// What is known of the spans of our own requests.
 #[derive(Debug)]
@@ -23,7 +24,10 @@ pub(crate) struct ProbeSpans<'a> {
 pub(crate) fn nothing_sent(seen: &Evidence) -> Option<Judgement> {
     let to_prove = "--http 'GET /path' or --grpc pkg.Service/Method --data '{…}'";
     if !seen.run.requests.iter().any(|request| request.given) {
-        return Some(Judgement::not_exercised("no request was given", to_prove));
+        return Some(Judgement::not_exercised(
+            "no request was given",
+            request_to_give(seen, to_prove),
+        ));
     }
     let answered = seen
         .calls

@@ -59,6 +59,8 @@ pub struct ServiceTable {
     name: Spanned<String>,
     /// Folder of its source.
     pub source: Option<PathBuf>,
+    /// Descriptors of its gRPC messages.
+    pub proto_set: Option<PathBuf>,
     /// How it is started.
     #[serde(default)]
     pub start: StartTable,

@@ -53,6 +53,10 @@ pub(crate) struct Args {
     /// JSON message or body of the request before it
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Vec<String>,
+    /// Descriptors of the gRPC messages, from `protoc --include_imports --descriptor_set_out=FILE`
+    /// [default: what the server says by reflection, else what its executable has in it]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proto_set: Option<PathBuf>,
     /// Header for every request; `NAME: env:VARIABLE` takes the value from the environment. Never recorded
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,

@@ -78,6 +78,10 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
             .map(|service| dependencies(service, &base))
             .unwrap_or_default(),
         stalls: stalls(args, service)?,
+        proto_set: args.proto_set.clone().or_else(|| {
+            let set = service.and_then(|service| service.proto_set.as_ref());
+            set.map(|set| base.join(set))
+        }),
         headers: headers(args, service)?,
         private: service
             .map(|service| service.private.clone())
@@ -359,6 +363,9 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     }
     for file in &args.env_file {
         flag("env-file", &file.display().to_string());
+    }
+    if let Some(set) = &args.proto_set {
+        flag("proto-set", &set.display().to_string());
     }
     if let Some(source) = &args.source {
         flag("source", &source.display().to_string());

@@ -20,6 +20,7 @@ const RULES: &[&str] = &[
     "tracing-missing",
     "deadline-ignored",
     "cancel-ignored",
+    "wrong-status",
     "leak-per-request",
     "sigterm-ignored",
     "in-flight-dropped",
@@ -58,7 +59,7 @@ impl Case {
         let mut text = format!("verdict {}\n", self.verdict);
         for rule in RULES {
             let mut others = self.but.iter();
-            let outcome = others.find(|(name, _)| *name == rule);
+            let outcome = others.find(|(name, _)| name == rule);
             let _ = writeln!(
                 text,
                 "{rule}: {}",

@@ -88,6 +88,11 @@ fn cancel_ignored() {
 }
 
 #[test]
+fn wrong_status() {
+    check("wrong-status");
+}
+
+#[test]
 fn http_cancel_ignored() {
     check("http-cancel-ignored");
 }

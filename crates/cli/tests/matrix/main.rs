@@ -1,13 +1,15 @@
 //! The matrix: the healthy fixture service and each of its faults, with exactly the findings and
 //! outcomes that `table` says, nothing more and nothing less.
 //!
-//! `stalled` runs a service whose handlers are too fast to be caught unless a dependency is stalled.
-//!
-//! `live` runs them; `frozen` judges the bundles of such runs again.
+//! `live` runs them; `frozen` judges the bundles of such runs again. Beside the table: `stalled`,
+//! handlers too fast to be caught unless a dependency is stalled; `described`, a service that does
+//! not say what its methods are; `grpc171`, an older grpc-go.
 
 mod collector;
+mod described;
 mod expected;
 mod frozen;
+mod grpc171;
 mod live;
 mod stalled;
 mod table;

@@ -73,6 +73,7 @@ pub(crate) const CASES: &[Case] = &[
             ("pprof-public", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
+            ("wrong-status", "inconclusive"),
             ("leak-per-request", "inconclusive"),
             ("heap-growth", "inconclusive"),
         ],
@@ -211,7 +212,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "deadline-ignored",
         faults: &["deadline-ignored"],
-        but: &[("deadline-ignored", "failed"), ("cancel-ignored", "failed")],
+        but: &[
+            ("deadline-ignored", "failed"),
+            ("cancel-ignored", "failed"),
+            ("wrong-status", "not exercised"),
+        ],
         findings: &[Found {
             rule: "deadline-ignored",
             subject: "orders.v1.Orders/Search",
@@ -233,6 +238,18 @@ pub(crate) const CASES: &[Case] = &[
             ..ERROR
         }],
         ..NOT_READY
+    },
+    Case {
+        name: "wrong-status",
+        faults: &["wrong-status"],
+        but: &[("wrong-status", "failed")],
+        findings: &[Found {
+            rule: "wrong-status",
+            severity: "warning",
+            subject: "orders.v1.Orders/Search",
+            ..ERROR
+        }],
+        ..HEALTHY
     },
     Case {
         name: "http-cancel-ignored",

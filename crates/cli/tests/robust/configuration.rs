@@ -62,6 +62,14 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
             &["shakedown.toml:4:1: ", "a.B/C", "not JSON"],
         ),
         (
+            service("[[service.stall]]\nname = \"db\"\nto = \"h\""),
+            &["shakedown.toml:4:1: ", "stall db", "host:port"],
+        ),
+        (
+            service("[[service.stall]]\nname = \"db\"\nto = \"h:1\"\nanswers = \"lost\""),
+            &["shakedown.toml:4:1: ", "stall db", "\"lost\"", "300ms"],
+        ),
+        (
             service("headers = { \"a b\" = \"c\" }"),
             &["shakedown.toml:", "\"a b\""],
         ),
