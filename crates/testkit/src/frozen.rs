@@ -17,7 +17,12 @@ const EVENTS: &str = "events.jsonl";
 const FROZEN: &str = "events.jsonl.gz";
 const BLOBS: &str = "blobs";
 /// Attributes of spans that rules read.
-const READ: &[&str] = &["rpc.response.status_code", "rpc.grpc.status_code"];
+const READ: &[&str] = &[
+    "http.route",
+    "rpc.grpc.status_code",
+    "rpc.response.status_code",
+    "url.path",
+];
 
 /// Freezes a bundle. `folder`, in which the run took place, becomes `/srv`; trace and span ids,
 /// which cannot be compressed, are numbered; attributes of spans that no rule reads are left out.
