@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
+    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, Request,
     SnapshotForm, StopReport, labels,
 };
 use shakedown_experiment::Action;
@@ -26,17 +26,18 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// Takes the service that is to be checked. `private` are addresses that count as private
+    /// Takes the service that is to be checked. `requests` are those of the run as they are sent,
+    /// while the record has them without secrets. `private` are addresses that count as private
     /// although they are not loopback.
     #[must_use]
     pub fn new(
         recorder: Recorder,
         service: Target,
         receiver: Arc<Receiver>,
+        requests: Vec<Request>,
         probe: ProbeSettings,
         private: Vec<String>,
     ) -> Self {
-        let requests = recorder.read(|seen| seen.run.requests.clone());
         let caller = Caller::new(recorder.clone(), requests, probe.clone());
         Self {
             recorder,

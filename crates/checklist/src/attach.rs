@@ -54,6 +54,12 @@ impl Found {
         self.running.as_ref()?.cwd.as_deref()
     }
 
+    /// Values of its environment that must not be written down.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let running = self.running.as_ref();
+        running.map(Running::secrets).unwrap_or_default()
+    }
+
     /// Where its environment sends spans: scheme, host and port, without credentials.
     pub(crate) fn exports_to(&self) -> Option<String> {
         let running = self.running.as_ref()?;

@@ -138,6 +138,7 @@ pub async fn run(
     let cwd = found.as_ref().and_then(Found::cwd).map(Path::to_owned);
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
+    recorder.keep_secret(redact::known(settings, found.as_ref()));
     recorder.record(Event::Run(facts(settings, found.as_ref())));
     // A running service cannot be told where we are: we listen where it sends to, if nobody does.
     let said = settings.attach.as_ref().and_then(|attach| attach.otlp);
@@ -214,7 +215,7 @@ fn facts(settings: &Settings, found: Option<&Found>) -> RunFacts {
         quick: settings.quick,
         only: settings.only.clone(),
         fail_on: settings.fail_on.name().into(),
-        requests: requests(settings),
+        requests: redact::requests(requests(settings)),
         private: settings.private.clone(),
         grace_ms: millis(settings.grace),
         source: settings
@@ -299,6 +300,7 @@ impl World {
             recorder.clone(),
             target,
             Arc::clone(receiver),
+            requests(settings),
             probe,
             settings.private.clone(),
         ));

@@ -26,6 +26,8 @@ pub struct Settings {
     pub requests: Vec<Request>,
     /// Headers sent with every request; never recorded.
     pub headers: Vec<(String, String)>,
+    /// Values that are cut wherever they appear, besides those whose names tell.
+    pub secrets: Vec<String>,
     /// Listener addresses that are private although they are not loopback.
     pub private: Vec<String>,
     /// Folder of the service's source; found by itself where it is not given.

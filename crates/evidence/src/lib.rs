@@ -21,6 +21,7 @@ pub mod log;
 mod process;
 mod profile;
 mod run;
+pub mod secret;
 mod source;
 mod span;
 mod time;

@@ -129,7 +129,7 @@ pub async fn snapshot(
 }
 
 fn url(endpoint: &PprofEndpoint, path: &str) -> String {
-    format!("http://{}{}{path}", endpoint.reach, endpoint.prefix)
+    endpoint.url(path)
 }
 
 async fn fetch(

@@ -21,6 +21,20 @@ use crate::progress::Bar;
   shakedown check --http 'GET /orders/1' -- ./orders
   shakedown check --grpc orders.v1.Orders/Get --data '{\"id\":\"1\"}' -- ./orders -config prod.yaml
   shakedown check                      # everything from shakedown.toml
+  shakedown check --pid 4242 --logs journald:orders --http 'GET /orders/1' --consent load
+  docker logs -f --tail 0 orders 2>&1 | shakedown check --logs - \\
+      --http 'GET http://127.0.0.1:8080/orders/1' --pprof 127.0.0.1:6060
+
+What each way of reaching a service can prove:
+                                   -- COMMAND     --pid              addresses only
+  listeners, public or private     yes            yes                as --private says
+  build info, connections, exit    yes            yes                no
+  logs                             pipes, --logs  --logs             --logs
+  spans                            yes            if sent to us      if sent to us
+  requests one after another       yes            those given        those given
+  batches (leaks)                  yes            --consent load     --consent load
+  requests left half-way (audits)  yes            --consent audits   --consent audits
+  SIGTERM                          yes            --consent stop     no
 
 Requests that are given are sent many times, each with its own traceparent: give requests that
 may be repeated. Without any, only GET / and gRPC health are asked, and the rest is not exercised.

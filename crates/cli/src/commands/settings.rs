@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::ArgMatches;
 use shakedown_checklist::config::{self, Config, FILE, ServiceTable, StartTable};
 use shakedown_checklist::{Attach, Dependency, Settings, Start, rules_named};
+use shakedown_evidence::secret::is_secret_name;
 use shakedown_evidence::{Request, RequestKind};
 use shakedown_findings::Severity;
 
@@ -77,6 +78,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         dependencies: service
             .map(|service| dependencies(service, &base))
             .unwrap_or_default(),
+        secrets: secrets(args, service),
         headers: headers(args, service)?,
         private: service
             .map(|service| service.private.clone())
@@ -299,6 +301,24 @@ fn headers(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<(S
         headers.push((name.trim().to_owned(), value));
     }
     Ok(headers)
+}
+
+/// Values that must not be written down, besides those that the run itself is given: headers taken
+/// from the environment, and what the service inherits from it under a secret's name.
+fn secrets(args: &Args, service: Option<&ServiceTable>) -> Vec<String> {
+    let named = args.header.iter().filter_map(|word| {
+        let (_, value) = word.split_once(':')?;
+        value.trim().strip_prefix("env:")
+    });
+    let of_file = service.into_iter().flat_map(ServiceTable::header_variables);
+    let of_headers = named
+        .chain(of_file)
+        .filter_map(|name| std::env::var(name).ok());
+    let inherited = std::env::vars_os().filter_map(|(name, value)| {
+        let secret = is_secret_name(&name.to_string_lossy());
+        value.into_string().ok().filter(|_| secret)
+    });
+    of_headers.chain(inherited).collect()
 }
 
 /// The flags that repeat this run, whatever was said about its output.
