@@ -139,7 +139,7 @@ impl Hands {
             let (bound, reach) = (found.bound.to_string(), found.reach.to_string());
             let said = |address: &String| *address == bound || *address == reach;
             let private = found.loopback || self.private.iter().any(said);
-            self.listener(bound, reach, found.pid, private);
+            self.listener(bound, reach, found.pid, private).await;
         }
     }
 
@@ -150,14 +150,15 @@ impl Hands {
         for found in scan.ok().and_then(Result::ok).unwrap_or_default() {
             let [bound, reach] =
                 [&found.bound, &found.reach].map(|path| format!("unix:{}", path.display()));
-            self.listener(bound, reach, found.pid, true);
+            self.listener(bound, reach, found.pid, true).await;
         }
     }
 
     /// Records a listener that was not seen before.
-    fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
-        let known = |known: &Listener| known.reach == reach && known.pid == pid;
+    async fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
+        let known = |known: &Listener| known.bound == bound && known.pid == pid;
         if self.recorder.read(|seen| !seen.listeners.iter().any(known)) {
+            let reach = probe::reach_of(&reach).await;
             self.recorder.record(Event::Listener(Listener {
                 at: self.recorder.now(),
                 bound,

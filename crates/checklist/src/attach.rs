@@ -13,6 +13,8 @@ use crate::{Attach, Settings};
 /// What was found of a service that runs already.
 pub(crate) struct Found {
     running: Option<Running>,
+    /// Each address as it was given, and as it is spoken to.
+    addresses: Vec<(String, String)>,
 }
 
 /// Why a service that is said to run cannot be attached to.
@@ -32,12 +34,15 @@ pub enum NotFound {
 /// Looks whether everything that was named is there.
 pub(crate) async fn find(attach: &Attach) -> Result<Found, NotFound> {
     let running = attach.pid.map(Running::find).transpose()?;
+    let mut addresses = Vec::new();
     for address in &attach.addresses {
         probe::reachable(address)
             .await
             .map_err(|why| NotFound::Address { why })?;
+        let reach = probe::reach_of(address).await;
+        addresses.push((address.trim_start_matches("tls:").to_owned(), reach));
     }
-    Ok(Found { running })
+    Ok(Found { running, addresses })
 }
 
 impl Found {
@@ -74,7 +79,7 @@ impl Found {
     }
 
     /// Records what is known before anything is asked, and takes the service.
-    pub(crate) fn take(self, settings: &Settings, attach: &Attach, recorder: &Recorder) -> Target {
+    pub(crate) fn take(self, settings: &Settings, recorder: &Recorder) -> Target {
         let target = match self.running {
             Some(running) => {
                 let may_stop = settings.access().may(Consent::Stop);
@@ -82,13 +87,13 @@ impl Found {
             }
             None => Target::Addresses,
         };
-        for address in &attach.addresses {
+        for (bound, reach) in self.addresses {
             recorder.record(Event::Listener(Listener {
                 at: recorder.now(),
-                bound: address.clone(),
-                reach: address.clone(),
+                private: bound.starts_with("unix:") || settings.private.contains(&bound),
+                bound,
+                reach,
                 pid: 0,
-                private: address.starts_with("unix:") || settings.private.contains(address),
             }));
         }
         target

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shakedown_acquire::follow::{FollowError, Follower};
 use shakedown_acquire::otlp::{Receiver, Senders};
-use shakedown_acquire::probe::{Headers, ProbeSettings};
+use shakedown_acquire::probe::{self, Headers, ProbeSettings, TrustError};
 use shakedown_acquire::process::{Service, StartError, Target, remedy};
 use shakedown_acquire::{Hands, Recorder};
 use shakedown_evidence::bundle::{BundleError, Writer};
@@ -107,6 +107,9 @@ pub enum RunError {
     /// A service that is said to run is not there, or not for us to look into.
     #[error(transparent)]
     Attach(#[from] NotFound),
+    /// Whom to believe cannot be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A log cannot be followed.
     #[error(transparent)]
     Log(#[from] FollowError),
@@ -130,6 +133,9 @@ pub async fn run(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = Headers::new(headers).map_err(RunError::Header)?;
+    if let Some(trust) = &settings.trust {
+        probe::trust(trust)?;
+    }
     let found = match &settings.attach {
         Some(attach) => Some(attach::find(attach).await?),
         None => None,
@@ -282,9 +288,9 @@ impl World {
             let log = Follower::start(recorder.clone(), source, may_come, guardian).await?;
             self.logs.push(log);
         }
-        let target = match (&settings.attach, self.found.take()) {
-            (Some(attach), Some(found)) => found.take(settings, attach, recorder),
-            _ => {
+        let target = match self.found.take() {
+            Some(found) => found.take(settings, recorder),
+            None => {
                 self.start(settings, recorder, receiver, &values, progress)
                     .await?
             }

@@ -51,10 +51,10 @@ impl PprofEndpoint {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         let (reach, prefix) = (&self.reach, &self.prefix);
-        if reach.starts_with("unix:") {
-            format!("{reach}:{prefix}{path}")
-        } else {
-            format!("http://{reach}{prefix}{path}")
+        match reach.split_once(':') {
+            Some(("unix", _)) => format!("{reach}:{prefix}{path}"),
+            Some(("tls", address)) => format!("https://{address}{prefix}{path}"),
+            _ => format!("http://{reach}{prefix}{path}"),
         }
     }
 
@@ -66,6 +66,7 @@ impl PprofEndpoint {
                 "curl -s --unix-socket {socket} 'http://localhost{}{path}'",
                 self.prefix
             ),
+            None if self.reach.starts_with("tls:") => format!("curl -sk {}", self.url(path)),
             None => format!("curl -s {}", self.url(path)),
         }
     }

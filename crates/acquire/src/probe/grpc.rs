@@ -68,7 +68,7 @@ pub(crate) async fn call(
     keep: Keep<'_>,
 ) -> CallEnd {
     let give_up = Instant::now() + stay.patience;
-    let opened = match request(&channel.authority, &ask) {
+    let opened = match request(channel, &ask) {
         Ok(request) => timeout_at(give_up, open(channel.send.clone(), request, ask.body)).await,
         Err(why) => return CallEnd::Failed { why },
     };
@@ -97,9 +97,10 @@ pub(crate) async fn call(
     end
 }
 
-fn request(authority: &str, ask: &GrpcAsk) -> Result<Request<()>, String> {
+fn request(channel: &Channel, ask: &GrpcAsk) -> Result<Request<()>, String> {
+    let authority = channel.authority.as_str();
     let uri = Uri::builder()
-        .scheme("http")
+        .scheme(channel.scheme)
         .authority(authority)
         .path_and_query(ask.path.as_str())
         .build()

@@ -91,6 +91,12 @@ pub(crate) struct Args {
     /// URL that says when the service is ready: http://… or grpc://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) ready: Option<String>,
+    /// Authorities (PEM) by whose certificates a TLS listener is believed
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Believe every TLS listener, whatever its certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// How long the service may take to become ready
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) ready_timeout: Option<Duration>,

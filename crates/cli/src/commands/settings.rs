@@ -89,6 +89,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         source: args.source.clone().or_else(|| {
             service.and_then(|service| service.source.as_ref().map(|source| base.join(source)))
         }),
+        trust: target::trust(args, &requests, attach.as_ref())?,
         logs: target::logs(args, service, &base)?,
         pprof_prefix: target::pprof(args, service)?.prefix,
         window: args
@@ -359,6 +360,9 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
             flag(name, &format!("{}ms", value.as_millis()));
         }
     }
+    if let Some(file) = &args.ca {
+        flag("ca", &file.display().to_string());
+    }
     if let Some(pid) = args.pid {
         flag("pid", &pid.to_string());
     }
@@ -367,6 +371,9 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     }
     if let Some(source) = &args.source {
         flag("source", &source.display().to_string());
+    }
+    if args.insecure {
+        words.push("--insecure".into());
     }
     if !(args.grpc.is_empty() && args.http.is_empty()) {
         words.extend(requests.iter().flat_map(Request::flags));

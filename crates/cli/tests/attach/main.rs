@@ -13,6 +13,7 @@ mod process;
 mod secret;
 mod several;
 mod socket;
+mod tls;
 
 /// The built program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
