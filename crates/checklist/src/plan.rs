@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet, Terminate,
-    Traffic,
+    Audit, Batches, Bystanders, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
+    Terminate, Traffic,
 };
 
 use crate::Settings;
@@ -132,25 +132,21 @@ fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     vec![boxed(Batches::new(per_request, WIDTH))]
 }
 
-fn deadlines(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+fn deadlines(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     let is_grpc = |request: &usize| {
         seen.request(*request)
             .is_some_and(|request| matches!(request.kind, RequestKind::Grpc { .. }))
     };
     let requests = (0..seen.run.requests.len()).filter(is_grpc);
-    audits(
-        requests
-            .map(|request| Audit::new(request, Purpose::Deadline))
-            .collect(),
-    )
+    let audits = requests.map(|request| boxed(Audit::new(request, Purpose::Deadline)));
+    // What we have started nobody else calls.
+    let others = (!settings.access().is_ours()).then(|| boxed(Bystanders::default()));
+    in_turn(others.into_iter().chain(audits))
 }
 
 fn cancels(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
-    audits(
-        (0..seen.run.requests.len())
-            .map(|request| Audit::new(request, Purpose::Cancel))
-            .collect(),
-    )
+    let requests = 0..seen.run.requests.len();
+    in_turn(requests.map(|request| boxed(Audit::new(request, Purpose::Cancel))))
 }
 
 fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -161,8 +157,8 @@ fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
 }
 
 /// Audits follow each other: two at once would each see the other's handlers.
-fn audits(audits: Vec<Audit>) -> Vec<Box<dyn Experiment>> {
-    vec![boxed(InTurn::new(audits.into_iter().map(boxed).collect()))]
+fn in_turn(experiments: impl Iterator<Item = Box<dyn Experiment>>) -> Vec<Box<dyn Experiment>> {
+    vec![boxed(InTurn::new(experiments.collect()))]
 }
 
 /// Experiments one after another.

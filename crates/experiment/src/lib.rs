@@ -10,6 +10,7 @@
 mod action;
 mod audit;
 mod batches;
+mod bystanders;
 mod locate;
 mod quiet;
 mod readiness;
@@ -19,6 +20,7 @@ mod window;
 pub use action::{Action, CallPlan};
 pub use audit::Audit;
 pub use batches::Batches;
+pub use bystanders::Bystanders;
 pub use locate::Locate;
 pub use quiet::Quiet;
 pub use readiness::{Decision, Identify, Look, Watch};

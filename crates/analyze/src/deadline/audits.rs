@@ -95,6 +95,17 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
             ),
         );
     };
+    let others = seen
+        .request(request)
+        .map_or(0, |request| caught::of_others(seen, &request.kind));
+    if others > 0 {
+        return Audit::Unclear {
+            why: format!(
+                "{subject}: other callers use it at the same time ({others} of its handlers ran while we sent nothing), and theirs cannot be told from ours"
+            ),
+            to_prove: "an instance, or a time, without other callers".into(),
+        };
+    }
     let calls: Vec<&Call> = seen.calls_for(request, purpose).collect();
     let next = calls
         .iter()

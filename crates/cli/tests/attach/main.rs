@@ -5,6 +5,7 @@
 //! `outside` has the service, which no run of ours has started. One module a way in.
 
 mod address;
+mod callers;
 mod expected;
 mod log;
 mod namespace;
