@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, SnapshotForm,
+    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, Request,
+    SnapshotForm,
 };
 use shakedown_experiment::Action;
 
@@ -28,17 +29,18 @@ pub struct Hands {
 }
 
 impl Hands {
-    /// Takes the service that is to be checked. `private` are addresses that count as private
+    /// Takes the service that is to be checked. `requests` are those of the run as they are sent,
+    /// while the record has them without secrets. `private` are addresses that count as private
     /// although they are not loopback.
     #[must_use]
     pub fn new(
         recorder: Recorder,
         service: Target,
         receiver: Arc<Receiver>,
+        requests: Vec<Request>,
         probe: ProbeSettings,
         private: Vec<String>,
     ) -> Self {
-        let requests = recorder.read(|seen| seen.run.requests.clone());
         let caller = Caller::new(recorder.clone(), requests, probe.clone());
         Self {
             stop: Stop::new(recorder.clone()),
@@ -168,7 +170,7 @@ impl Hands {
             let (bound, reach) = (found.bound.to_string(), found.reach.to_string());
             let said = |address: &String| *address == bound || *address == reach;
             let private = found.loopback || self.private.iter().any(said);
-            self.listener(bound, reach, found.pid, private);
+            self.listener(bound, reach, found.pid, private).await;
         }
     }
 
@@ -179,14 +181,15 @@ impl Hands {
         for found in scan.ok().and_then(Result::ok).unwrap_or_default() {
             let [bound, reach] =
                 [&found.bound, &found.reach].map(|path| format!("unix:{}", path.display()));
-            self.listener(bound, reach, found.pid, true);
+            self.listener(bound, reach, found.pid, true).await;
         }
     }
 
     /// Records a listener that was not seen before.
-    fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
-        let known = |known: &Listener| known.reach == reach && known.pid == pid;
+    async fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
+        let known = |known: &Listener| known.bound == bound && known.pid == pid;
         if self.recorder.read(|seen| !seen.listeners.iter().any(known)) {
+            let reach = probe::reach_of(&reach).await;
             self.recorder.record(Event::Listener(Listener {
                 at: self.recorder.now(),
                 bound,

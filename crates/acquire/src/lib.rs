@@ -3,6 +3,7 @@
 //! Nothing is judged here. Every read has a deadline and a bound; every task has an owner that
 //! awaits or aborts it.
 
+mod discretion;
 pub mod executable;
 pub mod follow;
 mod hands;

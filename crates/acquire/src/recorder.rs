@@ -4,11 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use shakedown_evidence::bundle::{BundleError, Writer};
+use shakedown_evidence::secret::Known;
 use shakedown_evidence::{
     At, Event, Evidence, GoroutineGroup, HeapSite, Interner, LiveHeap, Mark, ProbeFailure,
     ProbeKind, Snapshot, Stack, Trouble,
 };
 use tokio::sync::watch;
+
+use crate::discretion::Discretion;
 
 /// Shared by everything that acquires; clones are handles to the same record.
 #[derive(Debug, Clone)]
@@ -22,6 +25,7 @@ pub struct Recorder {
 struct Record {
     evidence: Evidence,
     interner: Interner,
+    discretion: Arc<Discretion>,
     writer: Option<Writer>,
     lost: Option<BundleError>,
 }
@@ -35,11 +39,24 @@ impl Recorder {
             record: Arc::new(Mutex::new(Record {
                 evidence: Evidence::default(),
                 interner: Interner::default(),
+                discretion: Arc::default(),
                 writer,
                 lost: None,
             })),
             changed: watch::Sender::new(()),
         }
+    }
+
+    /// Secrets that nothing may be written down of, besides what looks like one.
+    pub fn keep_secret(&self, known: Known) {
+        self.lock().discretion = Arc::new(Discretion::of(known));
+    }
+
+    /// A text of the service as it may be shown.
+    #[must_use]
+    pub fn shown(&self, text: &str) -> String {
+        let discretion = Arc::clone(&self.lock().discretion);
+        discretion.text(text)
     }
 
     /// Time of the run.
@@ -183,6 +200,7 @@ impl Record {
     }
 
     fn add(&mut self, event: Event) {
+        let event = self.discretion.event(event);
         self.write(|writer| writer.event(&event));
         self.evidence.apply(event);
     }

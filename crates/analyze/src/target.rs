@@ -64,7 +64,7 @@ fn describe(seen: &Evidence, listener: &Listener) -> String {
     } else if has(Speaks::H2c) {
         words.push("h2c");
     }
-    if has(Speaks::Tls) {
+    if has(Speaks::Tls) || listener.reach.starts_with("tls:") {
         words.push("tls");
     }
     if has(Speaks::Pprof) {

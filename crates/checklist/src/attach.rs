@@ -13,6 +13,8 @@ use crate::{Attach, Settings};
 /// What was found of a service that runs already.
 pub(crate) struct Found {
     running: Option<Running>,
+    /// Each address as it was given, and as it is spoken to.
+    addresses: Vec<(String, String)>,
 }
 
 /// Why a service that is said to run cannot be attached to.
@@ -32,12 +34,15 @@ pub enum NotFound {
 /// Looks whether everything that was named is there.
 pub(crate) async fn find(attach: &Attach) -> Result<Found, NotFound> {
     let running = attach.pid.map(Running::find).transpose()?;
+    let mut addresses = Vec::new();
     for address in &attach.addresses {
         probe::reachable(address)
             .await
             .map_err(|why| NotFound::Address { why })?;
+        let reach = probe::reach_of(address).await;
+        addresses.push((address.trim_start_matches("tls:").to_owned(), reach));
     }
-    Ok(Found { running })
+    Ok(Found { running, addresses })
 }
 
 impl Found {
@@ -54,6 +59,12 @@ impl Found {
         self.running.as_ref()?.cwd.as_deref()
     }
 
+    /// Values of its environment that must not be written down.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let running = self.running.as_ref();
+        running.map(Running::secrets).unwrap_or_default()
+    }
+
     /// Where its environment sends spans: scheme, host and port, without credentials.
     pub(crate) fn exports_to(&self) -> Option<String> {
         let running = self.running.as_ref()?;
@@ -68,7 +79,7 @@ impl Found {
     }
 
     /// Records what is known before anything is asked, and takes the service.
-    pub(crate) fn take(self, settings: &Settings, attach: &Attach, recorder: &Recorder) -> Target {
+    pub(crate) fn take(self, settings: &Settings, recorder: &Recorder) -> Target {
         let target = match self.running {
             Some(running) => {
                 let may_stop = settings.access().may(Consent::Stop);
@@ -76,13 +87,13 @@ impl Found {
             }
             None => Target::Addresses,
         };
-        for address in &attach.addresses {
+        for (bound, reach) in self.addresses {
             recorder.record(Event::Listener(Listener {
                 at: recorder.now(),
-                bound: address.clone(),
-                reach: address.clone(),
+                private: bound.starts_with("unix:") || settings.private.contains(&bound),
+                bound,
+                reach,
                 pid: 0,
-                private: address.starts_with("unix:") || settings.private.contains(address),
             }));
         }
         target

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet, Terminate,
-    Traffic,
+    Audit, Batches, Bystanders, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
+    Terminate, Traffic,
 };
 
 use crate::Settings;
@@ -141,12 +141,11 @@ fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     vec![boxed(Batches::new(per_request, WIDTH))]
 }
 
-fn deadlines(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
-    audits(
-        with_deadline(seen)
-            .map(|request| Audit::new(request, Purpose::Deadline))
-            .collect(),
-    )
+fn deadlines(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let audits = with_deadline(seen).map(|request| boxed(Audit::new(request, Purpose::Deadline)));
+    // What we have started nobody else calls.
+    let others = (!settings.access().is_ours()).then(|| boxed(Bystanders::default()));
+    in_turn(others.into_iter().chain(audits))
 }
 
 /// Requests that carry a deadline: HTTP has no header for it.
@@ -159,11 +158,8 @@ fn with_deadline(seen: &Evidence) -> impl Iterator<Item = usize> {
 }
 
 fn cancels(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
-    audits(
-        (0..seen.run.requests.len())
-            .map(|request| Audit::new(request, Purpose::Cancel))
-            .collect(),
-    )
+    let requests = 0..seen.run.requests.len();
+    in_turn(requests.map(|request| boxed(Audit::new(request, Purpose::Cancel))))
 }
 
 /// Each stall holds alone: behind two at once a handler never comes to the second.
@@ -179,7 +175,7 @@ fn stalls(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
         moments.iter().map(audit)
     };
     let names = settings.stalls.iter().map(|stall| stall.name.as_str());
-    audits(names.flat_map(behind).collect())
+    in_turn(names.flat_map(behind).map(boxed))
 }
 
 fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -190,8 +186,8 @@ fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
 }
 
 /// Audits follow each other: two at once would each see the other's handlers.
-fn audits(audits: Vec<Audit>) -> Vec<Box<dyn Experiment>> {
-    vec![boxed(InTurn::new(audits.into_iter().map(boxed).collect()))]
+fn in_turn(experiments: impl Iterator<Item = Box<dyn Experiment>>) -> Vec<Box<dyn Experiment>> {
+    vec![boxed(InTurn::new(experiments.collect()))]
 }
 
 /// Experiments one after another.

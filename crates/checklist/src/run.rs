@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use shakedown_acquire::follow::{FollowError, Follower};
 use shakedown_acquire::otlp::{Receiver, Senders};
-use shakedown_acquire::probe::{Declared, Headers, ProbeSettings};
+use shakedown_acquire::probe::{self, Declared, Headers, ProbeSettings, TrustError};
 use shakedown_acquire::process::{Service, StartError, Target, remedy};
 use shakedown_acquire::{Hands, Recorder, Stalls};
 use shakedown_evidence::bundle::{BundleError, Writer};
@@ -117,6 +117,9 @@ pub enum RunError {
     /// A service that is said to run is not there, or not for us to look into.
     #[error(transparent)]
     Attach(#[from] NotFound),
+    /// Whom to believe cannot be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A log cannot be followed.
     #[error(transparent)]
     Log(#[from] FollowError),
@@ -155,6 +158,9 @@ pub async fn run(
         probe.pprof_prefix.clone_from(prefix);
     }
     check_stalls(settings)?;
+    if let Some(trust) = &settings.trust {
+        probe::trust(trust)?;
+    }
     let found = match &settings.attach {
         Some(attach) => Some(attach::find(attach).await?),
         None => None,
@@ -163,6 +169,7 @@ pub async fn run(
     let cwd = found.as_ref().and_then(Found::cwd).map(Path::to_owned);
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
+    recorder.keep_secret(redact::known(settings, found.as_ref()));
     recorder.record(Event::Run(facts(settings, found.as_ref(), calendar)));
     // A running service cannot be told where we are: we listen where it sends to, if nobody does.
     let said = settings.attach.as_ref().and_then(|attach| attach.otlp);
@@ -238,7 +245,7 @@ fn facts(settings: &Settings, found: Option<&Found>, calendar: SystemTime) -> Ru
         quick: settings.quick,
         only: settings.only.clone(),
         fail_on: settings.fail_on.name().into(),
-        requests: requests(settings),
+        requests: redact::requests(requests(settings)),
         stalls: settings.stalls.clone(),
         private: settings.private.clone(),
         grace_ms: millis(settings.grace),
@@ -328,9 +335,9 @@ impl World {
             let log = Follower::start(recorder.clone(), source, may_come, guardian).await?;
             self.logs.push(log);
         }
-        let target = match (&settings.attach, self.found.take()) {
-            (Some(attach), Some(found)) => found.take(settings, attach, recorder),
-            _ => {
+        let target = match self.found.take() {
+            Some(found) => found.take(settings, recorder),
+            None => {
                 self.start(settings, recorder, receiver, &values, progress)
                     .await?
             }
@@ -339,6 +346,7 @@ impl World {
             recorder.clone(),
             target,
             Arc::clone(receiver),
+            requests(settings),
             probe,
             settings.private.clone(),
         );

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shakedown_acquire::follow::LogSource;
+use shakedown_acquire::probe::Trust;
 use shakedown_evidence::{Access, Consent, Request, Stall};
 use shakedown_findings::Severity;
 
@@ -18,6 +19,8 @@ pub struct Settings {
     pub attach: Option<Attach>,
     /// Logs to follow besides the pipes of what we start.
     pub logs: Vec<LogSource>,
+    /// Whom we believe of those who speak TLS; nobody, if it was not said.
+    pub trust: Option<Trust>,
     /// Where net/http/pprof is looked for, if not at its usual path; begins and ends with a slash.
     pub pprof_prefix: Option<String>,
     /// Services that it needs, started before and stopped after.
@@ -30,6 +33,8 @@ pub struct Settings {
     pub proto_set: Option<PathBuf>,
     /// Headers sent with every request; never recorded.
     pub headers: Vec<(String, String)>,
+    /// Values that are cut wherever they appear, besides those whose names tell.
+    pub secrets: Vec<String>,
     /// Listener addresses that are private although they are not loopback.
     pub private: Vec<String>,
     /// Folder of the service's source; found by itself where it is not given.

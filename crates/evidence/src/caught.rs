@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::labels::OTHERS;
 use crate::{Answers, At, Call, CallEnd, Evidence, RequestKind, Snapshot, handler};
 
 /// Calls that must be caught in the act; fewer prove nothing (issue: at least five).
@@ -131,6 +132,17 @@ pub fn catch(seen: &Evidence, call: &Call, next_sent: At) -> Option<Catch> {
         last_seen,
         gone,
     })
+}
+
+/// Handlers of a request that ran at most at one time while we sent nothing: of other callers.
+#[must_use]
+pub fn of_others(seen: &Evidence, request: &RequestKind) -> u64 {
+    let looks = seen.snapshots.iter();
+    let looks = looks.filter(|snapshot| snapshot.label == OTHERS);
+    looks
+        .map(|snapshot| handler::running(seen, snapshot, request))
+        .max()
+        .unwrap_or_default()
 }
 
 /// Handlers that were there before the call: somebody else's, or left over.

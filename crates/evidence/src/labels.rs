@@ -26,3 +26,6 @@ pub fn collected(label: &str) -> String {
 
 /// The dump of a process that did not end when it was told to.
 pub const STOP: &str = "stop";
+
+/// Counts taken while we send nothing to a service that others may use as well.
+pub const OTHERS: &str = "others";

@@ -24,6 +24,7 @@ mod process;
 mod profile;
 pub mod resources;
 mod run;
+pub mod secret;
 mod source;
 mod span;
 mod stall;

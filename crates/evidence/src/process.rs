@@ -60,7 +60,8 @@ pub struct Listener {
     pub at: At,
     /// Address as bound, such as `127.0.0.1:8080` or `[::]:8080`.
     pub bound: String,
-    /// Address to reach it from this machine, such as `127.0.0.1:8080`.
+    /// Address to reach it from this machine, such as `127.0.0.1:8080`; `unix:PATH` for a Unix
+    /// socket, and `tls:` before either where we speak TLS to it.
     pub reach: String,
     /// Process that owns it; zero for an address that was given, whose owner nobody looked for.
     pub pid: u32,
@@ -82,7 +83,7 @@ impl Listener {
 pub enum Speaks {
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2 without TLS, by prior knowledge.
+    /// HTTP/2: without TLS by prior knowledge, inside of it as agreed.
     H2c,
     /// gRPC.
     Grpc,

@@ -45,6 +45,33 @@ pub struct PprofEndpoint {
     pub profiles: Vec<String>,
 }
 
+impl PprofEndpoint {
+    /// Where a profile is, such as `http://127.0.0.1:6060/debug/pprof/heap`; of a Unix socket its
+    /// path stands before that of the profile, with a colon between.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        let (reach, prefix) = (&self.reach, &self.prefix);
+        match reach.split_once(':') {
+            Some(("unix", _)) => format!("{reach}:{prefix}{path}"),
+            Some(("tls", address)) => format!("https://{address}{prefix}{path}"),
+            _ => format!("http://{reach}{prefix}{path}"),
+        }
+    }
+
+    /// The command that asks for it.
+    #[must_use]
+    pub fn curl(&self, path: &str) -> String {
+        match self.reach.strip_prefix("unix:") {
+            Some(socket) => format!(
+                "curl -s --unix-socket {socket} 'http://localhost{}{path}'",
+                self.prefix
+            ),
+            None if self.reach.starts_with("tls:") => format!("curl -sk {}", self.url(path)),
+            None => format!("curl -s {}", self.url(path)),
+        }
+    }
+}
+
 /// What a failed probe had tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

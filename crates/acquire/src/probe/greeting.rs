@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect;
 use super::stream::Stream;
+use super::tls::Inside;
 
 /// How long a server may take to speak first; grpc-go does within a millisecond of accepting.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -48,7 +49,10 @@ pub(crate) async fn greet(
     headers: &HeaderMap,
     within: Duration,
 ) -> Result<Greeting, String> {
-    let mut stream = connect::dial(reach).await?;
+    let mut stream = connect::dial_for(reach, Inside::Either).await?;
+    if stream.agreed_on_http2() {
+        return Ok(Greeting::Http2(stream));
+    }
     match timeout(LISTEN, stream.peek()).await {
         Ok(Ok([])) => return Ok(Greeting::Closed),
         Ok(Ok(said)) if said.first_chunk::<9>().is_some_and(is_settings) => {

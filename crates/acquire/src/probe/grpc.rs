@@ -91,7 +91,7 @@ async fn carry(
     keep: Keep<'_>,
 ) -> CallEnd {
     let give_up = Instant::now() + stay.patience;
-    let opened = match request(&channel.authority, &ask) {
+    let opened = match request(channel, &ask) {
         Ok(request) => {
             let open = open(channel.send.clone(), request, ask.body, rest.is_none());
             timeout_at(give_up, open).await
@@ -135,9 +135,10 @@ async fn carry(
     end
 }
 
-fn request(authority: &str, ask: &GrpcAsk) -> Result<Request<()>, String> {
+fn request(channel: &Channel, ask: &GrpcAsk) -> Result<Request<()>, String> {
+    let authority = channel.authority.as_str();
     let uri = Uri::builder()
-        .scheme("http")
+        .scheme(channel.scheme)
         .authority(authority)
         .path_and_query(ask.path.as_str())
         .build()

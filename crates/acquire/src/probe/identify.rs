@@ -19,6 +19,7 @@ use super::message::frame;
 use super::pprof_listing;
 use super::ready::check_health;
 use super::reflect::Mirror;
+use super::tls::TLS;
 use super::{ProbeSettings, ReflectError, TraceParent};
 use crate::Recorder;
 
@@ -89,10 +90,16 @@ impl Asking<'_> {
             }
         };
         match greeting {
-            Greeting::Http2(stream) => match H2c::over(stream, self.reach).await {
-                Ok(connection) => self.http2(connection).await,
-                Err(why) => self.unclear.push(why),
-            },
+            Greeting::Http2(stream) => {
+                match H2c::over(stream, self.reach).await {
+                    Ok(connection) => self.http2(connection).await,
+                    Err(why) => self.unclear.push(why),
+                }
+                // Inside of TLS a server that speaks both prefers HTTP/2; a gRPC server is none.
+                if self.reach.starts_with(TLS) && !self.speaks.contains(&Speaks::Grpc) {
+                    return self.http1_inside().await;
+                }
+            }
             Greeting::Http2Elsewhere => _ = self.preface().await,
             Greeting::Http1 => {
                 self.speaks.insert(Speaks::Http1);
@@ -124,8 +131,18 @@ impl Asking<'_> {
 
     fn tls(&mut self) {
         self.speaks.insert(Speaks::Tls);
-        self.unclear
-            .push("it speaks TLS; what is inside was not looked at".to_owned());
+        self.unclear.push(
+            "it speaks TLS; what is inside was not looked at: --ca FILE or --insecure".to_owned(),
+        );
+    }
+
+    /// Pages of a server that has agreed on HTTP/2, if it takes HTTP/1.1 as well.
+    async fn http1_inside(&mut self) -> Vec<String> {
+        if self.page("/").await.is_err() {
+            return Vec::new();
+        }
+        self.speaks.insert(Speaks::Http1);
+        self.pages().await
     }
 
     /// `GET /` may hang although the server is alive: it answers `OPTIONS *` without a handler.

@@ -168,7 +168,7 @@ pub async fn live_heap(
 }
 
 fn url(endpoint: &PprofEndpoint, path: &str) -> String {
-    format!("http://{}{}{path}", endpoint.reach, endpoint.prefix)
+    endpoint.url(path)
 }
 
 async fn fetch(

@@ -9,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 /// Bytes that are read ahead at once, to see who speaks.
 const AHEAD: usize = 256;
@@ -22,17 +23,32 @@ pub(crate) struct Stream {
 
 #[derive(Debug)]
 enum Over {
+    Plain(Plain),
+    Tls(Box<TlsStream<Plain>>),
+}
+
+/// A connection as the system gives it.
+#[derive(Debug)]
+pub(crate) enum Plain {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Stream {
-    pub(crate) fn tcp(stream: TcpStream) -> Self {
-        Self::over(Over::Tcp(stream))
+    pub(crate) fn plain(stream: Plain) -> Self {
+        Self::over(Over::Plain(stream))
     }
 
-    pub(crate) fn unix(stream: UnixStream) -> Self {
-        Self::over(Over::Unix(stream))
+    pub(crate) fn tls(stream: TlsStream<Plain>) -> Self {
+        Self::over(Over::Tls(Box::new(stream)))
+    }
+
+    /// TLS, in whose handshake HTTP/2 was agreed upon.
+    pub(crate) fn agreed_on_http2(&self) -> bool {
+        match &self.over {
+            Over::Plain(_) => false,
+            Over::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
     }
 
     fn over(over: Over) -> Self {
@@ -77,8 +93,8 @@ impl AsyncRead for Stream {
             return Poll::Ready(Ok(()));
         }
         match &mut this.over {
-            Over::Tcp(stream) => Pin::new(stream).poll_read(context, into),
-            Over::Unix(stream) => Pin::new(stream).poll_read(context, into),
+            Over::Plain(stream) => Pin::new(stream).poll_read(context, into),
+            Over::Tls(stream) => Pin::new(stream).poll_read(context, into),
         }
     }
 }
@@ -90,22 +106,62 @@ impl AsyncWrite for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match &mut self.get_mut().over {
-            Over::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Over::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            Over::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Over::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().over {
-            Over::Tcp(stream) => Pin::new(stream).poll_flush(context),
-            Over::Unix(stream) => Pin::new(stream).poll_flush(context),
+            Over::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Over::Tls(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().over {
-            Over::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
-            Over::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+            Over::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Over::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, into),
+        }
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }
@@ -119,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_read_ahead_is_read_again() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
-        let mut stream = Stream::unix(ours);
+        let mut stream = Stream::plain(Plain::Unix(ours));
         assert!(!stream.is_closed().await, "nothing was said yet");
         theirs.write_all(b"hello").await.expect("it is open");
         assert_eq!(stream.peek().await.expect("it speaks"), b"hello");

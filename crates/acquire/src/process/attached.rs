@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use shakedown_evidence::secret::is_secret_name;
 use shakedown_evidence::{Event, Exit, ProcessStarted, Role};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -151,6 +152,19 @@ impl Running {
         })?;
         Some(String::from_utf8_lossy(value).into_owned())
     }
+
+    /// Values of its environment whose names say that they are secret, so that they can be cut.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let environment = fs::read(format!("/proc/{}/environ", self.pid())).unwrap_or_default();
+        let variables = environment.split(|byte| *byte == 0);
+        let secret = variables.filter_map(|variable| {
+            let variable = String::from_utf8_lossy(variable);
+            let (name, value) = variable.split_once('=')?;
+            is_secret_name(name).then(|| value.to_owned())
+        });
+        secret.collect()
+    }
 }
 
 fn refused(pid: u32, source: io::Error) -> AttachError {
@@ -285,11 +299,17 @@ mod tests {
     use super::*;
 
     fn sleeper() -> std::process::Child {
-        Command::new("sleep")
+        let child = Command::new("sleep")
             .arg("60")
             .stdin(Stdio::null())
             .spawn()
-            .expect("sleep is there")
+            .expect("sleep is there");
+        // Just after exec(2) the kernel has no words to show yet.
+        let words = format!("/proc/{}/cmdline", child.id());
+        while fs::read(&words).expect("it runs").is_empty() {
+            std::thread::yield_now();
+        }
+        child
     }
 
     #[test]

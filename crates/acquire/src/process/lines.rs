@@ -214,12 +214,12 @@ impl Log {
     }
 
     fn line(&self, at: At, stream: Stream, text: &[u8], cut: u64) {
+        let short = &text[..text.len().min(TAIL_LINE_MAX)];
+        let short = self.recorder.shown(&String::from_utf8_lossy(short));
         let mut state = self.lock();
         if state.tail.len() == TAIL {
             state.tail.pop_front();
         }
-        let short = &text[..text.len().min(TAIL_LINE_MAX)];
-        let short = String::from_utf8_lossy(short).into_owned();
         state.tail.push_back(short);
         if !self.records(stream) {
             return;
@@ -264,7 +264,7 @@ impl Log {
     /// When a line of a followed log was written: as it says itself, if that is to the millisecond
     /// and no clock of another machine says it; else when it came.
     fn written_at(&self, line: &RawLine) -> At {
-        let whole_second = |unix_ns: &u64| unix_ns % 1_000_000_000 == 0;
+        let whole_second = |unix_ns: &u64| unix_ns.is_multiple_of(1_000_000_000);
         let says = ParsedLine::of(line).unix_ns;
         let says = says.filter(|unix_ns| !whole_second(unix_ns));
         let says = says.map(|unix_ns| self.recorder.read(|seen| seen.at_unix_ns(unix_ns)));

@@ -94,6 +94,17 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
     let deadline = seen
         .request(request)
         .and_then(shakedown_evidence::Request::deadline);
+    let others = seen
+        .request(request)
+        .map_or(0, |request| caught::of_others(seen, &request.kind));
+    if others > 0 {
+        return Audit::Unclear {
+            why: format!(
+                "{subject}: other callers use it at the same time ({others} of its handlers ran while we sent nothing), and theirs cannot be told from ours"
+            ),
+            to_prove: "an instance, or a time, without other callers".into(),
+        };
+    }
     match caught::moment(shortest, deadline) {
         Some(moment) => judge_calls(seen, request, purpose, moment, None),
         None => stalled::judge(seen, request, purpose, shortest),

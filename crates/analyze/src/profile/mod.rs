@@ -31,7 +31,7 @@ fn closed(seen: &Evidence) -> Option<Judgement> {
         let reach = &listener.reach;
         Some(Judgement::inconclusive(
             format!("{reach} {why}"),
-            format!("a run in which {reach} speaks without TLS"),
+            format!("--ca FILE or --insecure, so that {reach} is entered"),
         ))
     })
 }

@@ -122,11 +122,11 @@ fn exposed(seen: &Evidence, endpoint: &PprofEndpoint) -> Option<Finding> {
         location: None,
         message,
         exhibits: vec![Exhibit::Quote {
-            title: format!("GET http://{}{} lists", endpoint.reach, endpoint.prefix),
+            title: format!("GET {} lists", endpoint.url("")),
             lines: vec![endpoint.profiles.join(", ")],
         }],
         fix: "mount pprof on a mux and a loopback listener of its own; a blank or named import of net/http/pprof registers on http.DefaultServeMux, so do not serve that one publicly".into(),
-        repeat: format!("curl -s http://{}{}", endpoint.reach, endpoint.prefix),
+        repeat: endpoint.curl(""),
     };
     Some(Finding {
         severity,

@@ -41,7 +41,8 @@ pub struct PprofPlace {
     pub prefix: Option<String>,
 }
 
-/// Reads an address: `host:port`, `unix:PATH`, or a URL of which only that counts.
+/// Reads an address: `host:port`, `unix:PATH`, or a URL of which only that counts; `https://` says
+/// that TLS is spoken there, which becomes `tls:host:port`.
 ///
 /// # Errors
 /// It is none, as a sentence.
@@ -61,6 +62,7 @@ pub fn address(text: &str) -> Result<String, String> {
     let (default, rest) = match text.split_once("://") {
         None => (None, text),
         Some(("http", rest)) => (Some(80), rest),
+        Some(("https", rest)) => (Some(443), rest),
         Some(("grpc", rest)) => (None, rest),
         Some(_) => return Err(wrong()),
     };
@@ -73,7 +75,12 @@ pub fn address(text: &str) -> Result<String, String> {
     let bare = |letter: char| letter.is_alphanumeric() || "-_.:[]".contains(letter);
     match port {
         Some(port @ 1_u16..) if !host.is_empty() && host.chars().all(bare) => {
-            Ok(format!("{host}:{port}"))
+            let before = if text.starts_with("https://") {
+                "tls:"
+            } else {
+                ""
+            };
+            Ok(format!("{before}{host}:{port}"))
         }
         _ => Err(wrong()),
     }
@@ -232,7 +239,8 @@ mod tests {
         assert_eq!(check("http://h:1/x/pprof?debug=1"), is("h:1", "/x/pprof/"));
         assert_eq!(check("unix:/run/x.sock"), is("unix:/run/x.sock", ""));
         assert_eq!(check("unix:///run/x.sock"), is("unix:/run/x.sock", ""));
-        assert!(pprof_place("https://h").is_err());
+        assert_eq!(check("https://h/x"), is("tls:h:443", "/x/"));
+        assert!(pprof_place("ftp://h").is_err());
     }
 
     #[test]

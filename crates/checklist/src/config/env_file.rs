@@ -125,4 +125,11 @@ mod tests {
             assert!(!why.contains("hunter2"));
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_file_is_too_odd(text in "([A-Z]|=|\"|'|\\\\|#|\n| |export |é){0,40}") {
+            let _ = parse(&text);
+        }
+    }
 }

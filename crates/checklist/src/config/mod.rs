@@ -281,6 +281,13 @@ impl ServiceTable {
             .collect()
     }
 
+    /// Variables that headers are taken from.
+    pub fn header_variables(&self) -> impl Iterator<Item = &str> {
+        self.headers
+            .values()
+            .filter_map(|value| value.strip_prefix("env:"))
+    }
+
     /// Headers to send, with `env:NAME` replaced from the environment.
     ///
     /// # Errors

@@ -23,6 +23,20 @@ use crate::progress::Bar;
   shakedown check --grpc orders.v1.Orders/Get --stall db=127.0.0.1:5432 \\
       --env 'DATABASE_URL=postgres://app@{stall.db.addr}/orders' -- ./orders
   shakedown check                      # everything from shakedown.toml
+  shakedown check --pid 4242 --logs journald:orders --http 'GET /orders/1' --consent load
+  docker logs -f --tail 0 orders 2>&1 | shakedown check --logs - \\
+      --http 'GET http://127.0.0.1:8080/orders/1' --pprof 127.0.0.1:6060
+
+What each way of reaching a service can prove:
+                                   -- COMMAND     --pid              addresses only
+  listeners, public or private     yes            yes                as --private says
+  build info, connections, exit    yes            yes                no
+  logs                             pipes, --logs  --logs             --logs
+  spans                            yes            if sent to us      if sent to us
+  requests one after another       yes            those given        those given
+  batches (leaks)                  yes            --consent load     --consent load
+  requests left half-way (audits)  yes            --consent audits   --consent audits
+  SIGTERM                          yes            --consent stop     no
 
 Requests that are given are sent many times, each with its own traceparent: give requests that
 may be repeated. Without any, only GET / and gRPC health are asked, and the rest is not exercised.
@@ -92,6 +106,12 @@ pub(crate) struct Args {
     /// URL that says when the service is ready: http://… or grpc://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) ready: Option<String>,
+    /// Authorities (PEM) by whose certificates a TLS listener is believed
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Believe every TLS listener, whatever its certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// How long the service may take to become ready
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) ready_timeout: Option<Duration>,

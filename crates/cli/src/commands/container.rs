@@ -14,7 +14,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("oc", "oc logs -f --tail=0 POD"),
     ("systemctl", ""),
     ("systemd-run", ""),
-    ("service", ""),
 ];
 /// Programs that run what stands after them.
 const BEFORE: &[&str] = &[
@@ -23,7 +22,17 @@ const BEFORE: &[&str] = &[
 
 /// Why a command cannot be watched, and what to do instead; nothing for one that can.
 pub(crate) fn advice(command: &[String]) -> Option<String> {
-    let name = |word: &String| word.rsplit('/').next().unwrap_or(word).to_owned();
+    // A program of that name in a folder of the user's is the user's.
+    let of_system = |word: &&str| {
+        word.strip_prefix('/')
+            .is_some_and(|path| path.contains("bin/"))
+    };
+    let name = |word: &String| {
+        let path = Some(word.as_str()).filter(of_system);
+        path.and_then(|path| path.rsplit('/').next())
+            .unwrap_or(word)
+            .to_owned()
+    };
     let is_setting = |word: &String| word.starts_with('-') || word.contains('=');
     let mut words = command
         .iter()
@@ -87,6 +96,8 @@ mod tests {
         for line in [
             "./orders docker",
             "./docker-registry",
+            "./docker run",
+            "service -http :8080",
             "env A=b ./orders",
             "sudo ./orders",
             "sh -c docker",

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::ArgMatches;
 use shakedown_checklist::config::{self, Config, FILE, ServiceTable, StartTable};
 use shakedown_checklist::{Attach, Dependency, Settings, Start, rules_named};
+use shakedown_evidence::secret::is_secret_name;
 use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 
@@ -82,6 +83,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
             let set = service.and_then(|service| service.proto_set.as_ref());
             set.map(|set| base.join(set))
         }),
+        secrets: secrets(args, service),
         headers: headers(args, service)?,
         private: service
             .map(|service| service.private.clone())
@@ -92,6 +94,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         source: args.source.clone().or_else(|| {
             service.and_then(|service| service.source.as_ref().map(|source| base.join(source)))
         }),
+        trust: target::trust(args, &requests, attach.as_ref())?,
         logs: target::logs(args, service, &base)?,
         pprof_prefix: target::pprof(args, service)?.prefix,
         window: args
@@ -319,6 +322,24 @@ fn headers(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<(S
     Ok(headers)
 }
 
+/// Values that must not be written down, besides those that the run itself is given: headers taken
+/// from the environment, and what the service inherits from it under a secret's name.
+fn secrets(args: &Args, service: Option<&ServiceTable>) -> Vec<String> {
+    let named = args.header.iter().filter_map(|word| {
+        let (_, value) = word.split_once(':')?;
+        value.trim().strip_prefix("env:")
+    });
+    let of_file = service.into_iter().flat_map(ServiceTable::header_variables);
+    let of_headers = named
+        .chain(of_file)
+        .filter_map(|name| std::env::var(name).ok());
+    let inherited = std::env::vars_os().filter_map(|(name, value)| {
+        let secret = is_secret_name(&name.to_string_lossy());
+        value.into_string().ok().filter(|_| secret)
+    });
+    of_headers.chain(inherited).collect()
+}
+
 /// The flags that repeat this run, whatever was said about its output.
 fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     let mut words = Vec::new();
@@ -358,6 +379,9 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
             flag(name, &format!("{}ms", value.as_millis()));
         }
     }
+    if let Some(file) = &args.ca {
+        flag("ca", &file.display().to_string());
+    }
     if let Some(pid) = args.pid {
         flag("pid", &pid.to_string());
     }
@@ -369,6 +393,9 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     }
     if let Some(source) = &args.source {
         flag("source", &source.display().to_string());
+    }
+    if args.insecure {
+        words.push("--insecure".into());
     }
     if !(args.grpc.is_empty() && args.http.is_empty()) {
         words.extend(requests.iter().flat_map(Request::flags));

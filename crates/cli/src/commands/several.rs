@@ -4,7 +4,7 @@
 //! One after another, because audits measure milliseconds, and two services at once would each be
 //! the other's load.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::ArgMatches;
 use shakedown_acquire::follow::LogSource;
 use shakedown_checklist::Settings;
@@ -81,7 +81,7 @@ fn prepared(args: &Args, words: &ArgMatches, names: &[String]) -> anyhow::Result
         args.service = Some(name.clone());
         // A folder in the folder that was given.
         args.bundle = args.bundle.map(|folder| folder.join(name));
-        settings(&args, words)
+        settings(&args, words).with_context(|| format!("service {name}"))
     };
     let all: Vec<Settings> = names.iter().map(of).collect::<anyhow::Result<_>>()?;
     let reads_stdin = |settings: &&Settings| settings.logs.contains(&LogSource::Stdin);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use shakedown_acquire::follow::LogSource;
+use shakedown_acquire::probe::Trust;
 use shakedown_checklist::Attach;
 use shakedown_checklist::config::{self, AttachTable, PprofPlace, ServiceTable};
 use shakedown_evidence::{Consent, Request, RequestKind};
@@ -88,6 +89,31 @@ fn started(args: &Args) -> anyhow::Result<Option<Attach>> {
     bail!(
         "--consent is for a service that runs already (--pid, --address); one that shakedown starts needs none"
     )
+}
+
+/// Whom we believe of those who speak TLS.
+pub(crate) fn trust(
+    args: &Args,
+    requests: &[Request],
+    attach: Option<&Attach>,
+) -> anyhow::Result<Option<Trust>> {
+    if let Some(file) = &args.ca {
+        return Ok(Some(Trust::Authorities(file.clone())));
+    }
+    if args.insecure {
+        return Ok(Some(Trust::Everybody));
+    }
+    let by_url = requests.iter().any(|request| match &request.kind {
+        RequestKind::Http { target, .. } => target.starts_with("https://"),
+        RequestKind::Grpc { .. } => false,
+    });
+    let addresses = attach.map_or(&[][..], |attach| &attach.addresses);
+    if by_url || addresses.iter().any(|address| address.starts_with("tls:")) {
+        bail!(
+            "https://: whose certificate is to be believed? --ca FILE (PEM), or --insecure for a listener that you trust anyway"
+        );
+    }
+    Ok(None)
 }
 
 /// Where pprof is said to be.

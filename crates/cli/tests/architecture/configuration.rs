@@ -21,6 +21,10 @@ const TABLES: &[(&str, &str)] = &[
         "schema = 1\n[[service]]\nname = \"a\"\nstart = { zzz = 1 }",
     ),
     (
+        "attach",
+        "schema = 1\n[[service]]\nname = \"a\"\nattach = { zzz = 1 }",
+    ),
+    (
         "[[service.dependency]]",
         "schema = 1\n[[service]]\nname = \"a\"\n[[service.dependency]]\nzzz = 1",
     ),

@@ -70,7 +70,7 @@ fn the_journal_is_followed_by_its_reader() {
     let path = format!("{}:{path}", run.folder().join("bin").display());
     let outside = Outside::start(&run, &[]);
     let ended = by_pid(run, &outside)
-        .env("PATH", path.clone())
+        .env("PATH", path)
         .flags(["--logs", "journald:orders.service"])
         .end();
     let row = row(&ended, "log-without-trace");

@@ -31,7 +31,12 @@ pub(crate) struct Outside {
 impl Outside {
     /// Starts both in the folder of a run, with words for `orders`.
     pub(crate) fn start(run: &Run, words: &[&str]) -> Self {
-        Self::behind(run, &[], words)
+        Self::behind(run, &[], &[], words)
+    }
+
+    /// The same, with a command before `orders`.
+    pub(crate) fn with(run: &Run, before: &[&str]) -> Self {
+        Self::behind(run, &[], before, &[])
     }
 
     /// The same, in a network namespace of their own whose loopback is up.
@@ -51,16 +56,16 @@ impl Outside {
             "--net",
             "--preserve-credentials",
         ];
-        let mut outside = Self::behind(run, &enter, &[]);
+        let mut outside = Self::behind(run, &enter, &enter, &[]);
         outside.others.push(holder);
         outside.enter = enter.map(str::to_owned).to_vec();
         outside
     }
 
-    /// With a command before both.
-    fn behind(run: &Run, before: &[&str], words: &[&str]) -> Self {
+    /// With commands before both.
+    fn behind(run: &Run, before_inventory: &[&str], before: &[&str], words: &[&str]) -> Self {
         let folder = run.folder().to_owned();
-        let mut inventory = command(&folder, before, "inventory");
+        let mut inventory = command(&folder, before_inventory, "inventory");
         let inventory = inventory.args(["-grpc", "127.0.0.1:0"]);
         let inventory = start(inventory, &folder, "inventory.log");
         let stock = said(&folder.join("inventory.log"), "inventory is listening");

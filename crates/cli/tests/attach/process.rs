@@ -2,6 +2,7 @@
 
 use shakedown_testkit::Signal;
 
+use crate::callers::Callers;
 use crate::expected::{by_pid, check, run};
 use crate::outside::Outside;
 
@@ -148,4 +149,27 @@ fn an_interrupt_leaves_it_alone() {
     live.signal(Signal::INT);
     assert_eq!(live.wait().code, Some(130));
     assert!(outside.is_alive());
+}
+
+#[test]
+fn handlers_of_other_callers_are_not_taken_for_ours() {
+    let run = run();
+    let outside = Outside::start(&run, &[]);
+    let callers = Callers::of(&outside.http, 6);
+    let ended = by_pid(run, &outside)
+        .flags(["--logs", "orders.log", "--consent", "audits"])
+        .end();
+    assert!(callers.stop() > 50, "they were there all the time");
+    assert_eq!(ended.code, Some(3), "{}", ended.stdout);
+    let report = ended.report();
+    assert_eq!(
+        report["findings"].as_array().map(Vec::len),
+        Some(0),
+        "{report}"
+    );
+    let rows = report["rules"].as_array().expect("rows");
+    let row = rows.iter().find(|row| row["name"] == "cancel-ignored");
+    let row = row.expect("a row");
+    assert_eq!(row["outcome"], "inconclusive", "{row}");
+    assert!(row["reason"].to_string().contains("other callers"), "{row}");
 }

@@ -113,9 +113,9 @@ fn a_file_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
-fn one_of_several_services_must_be_named() {
+fn of_several_services_the_one_that_cannot_be_checked_is_named() {
     let several = service("[[service]]\nname = \"carts\"");
-    check(&several, &["orders, carts", "--service NAME"]);
+    check(&several, &["service orders", "start.cmd"]);
     let folder = folder(&[("shakedown.toml", several.as_bytes())]);
     let said = call(folder.path(), ["check", "--service", "cart"]);
     said.refuses(&["\"cart\"", "orders, carts"]);
