@@ -27,7 +27,11 @@ impl Discretion {
     /// An event as it may be written down.
     pub(crate) fn event(&self, mut event: Event) -> Event {
         match &mut event {
-            Event::Line(line) => by_form(&mut line.text),
+            // There are many of them, and this is all their text.
+            Event::Line(line) => {
+                self.cut_from(&mut line.text);
+                return event;
+            }
             Event::Trouble(trouble) => by_form(&mut trouble.what),
             Event::ProbeFailed(failure) => {
                 by_form(&mut failure.subject);
@@ -51,6 +55,13 @@ impl Discretion {
             _ => {}
         }
         self.without_known(event)
+    }
+
+    fn cut_from(&self, text: &mut String) {
+        if let std::borrow::Cow::Owned(without) = self.known.cut(text) {
+            *text = without;
+        }
+        by_form(text);
     }
 
     /// Whatever else the event is of: what was given to us is looked for in all of its texts.

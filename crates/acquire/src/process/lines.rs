@@ -152,7 +152,14 @@ impl Log {
     pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skip = state.tail.len().saturating_sub(count);
-        state.tail.iter().skip(skip).cloned().collect()
+        let lines = state.tail.iter().skip(skip);
+        lines.map(|line| self.recorder.shown(line)).collect()
+    }
+
+    /// Lines that came so far.
+    pub(crate) fn lines(&self) -> u64 {
+        let state = self.lock();
+        state.lines + state.dropped
     }
 
     /// Lines that were counted but not recorded, because there were too many.
@@ -215,7 +222,7 @@ impl Log {
 
     fn line(&self, at: At, stream: Stream, text: &[u8], cut: u64) {
         let short = &text[..text.len().min(TAIL_LINE_MAX)];
-        let short = self.recorder.shown(&String::from_utf8_lossy(short));
+        let short = String::from_utf8_lossy(short).into_owned();
         let mut state = self.lock();
         if state.tail.len() == TAIL {
             state.tail.pop_front();
