@@ -16,6 +16,7 @@ mod redact;
 mod run;
 mod settings;
 mod start;
+mod world;
 
 pub use assess::{assess, rules_named};
 pub use attach::NotFound;
