@@ -114,7 +114,8 @@ pub async fn run(
     progress: &mut (dyn FnMut(Progress) + Send),
     interrupt: impl Future<Output = ()>,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    // Both clocks at once: what spans and records say is compared with what we saw.
+    let (started, unix) = (Instant::now(), SystemTime::now());
     let headers = settings
         .headers
         .iter()
@@ -122,7 +123,7 @@ pub async fn run(
     let headers = Headers::new(headers).map_err(RunError::Header)?;
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
-    recorder.record(Event::Run(facts(settings)));
+    recorder.record(Event::Run(facts(settings, unix)));
     let receiver = Receiver::start(recorder.clone())
         .await
         .map_err(|error| RunError::Receiver(error.to_string()))?;
@@ -157,10 +158,8 @@ pub async fn run(
     })
 }
 
-fn facts(settings: &Settings) -> RunFacts {
-    let unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+fn facts(settings: &Settings, began: SystemTime) -> RunFacts {
+    let unix = began.duration_since(UNIX_EPOCH).unwrap_or_default();
     RunFacts {
         tool: env!("CARGO_PKG_VERSION").into(),
         started_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
