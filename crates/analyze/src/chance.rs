@@ -83,24 +83,15 @@ impl Coincidence {
 impl Windows {
     /// All of our requests.
     pub(crate) fn of(seen: &Evidence) -> Self {
-        Self::of_calls(seen, &seen.calls, Duration::ZERO)
+        Self::of_calls(seen, &seen.calls)
     }
 
-    /// Some of our requests, for spans that may begin with them: those are stamped by the clock on
-    /// the wall, which runs a little before or behind ours.
-    pub(crate) fn of_entries<'a>(
+    /// Some of our requests. The run lasts from the first request of all to the last moment before
+    /// the service was told to stop. Spans and exported records are stamped by the service, maybe
+    /// before we have noted that the request went out.
+    pub(crate) fn of_calls<'a>(
         seen: &'a Evidence,
         calls: impl IntoIterator<Item = &'a Call>,
-    ) -> Self {
-        Self::of_calls(seen, calls, LAG)
-    }
-
-    /// The run lasts from the first request of all to the last moment before the service was told
-    /// to stop.
-    fn of_calls<'a>(
-        seen: &'a Evidence,
-        calls: impl IntoIterator<Item = &'a Call>,
-        before: Duration,
     ) -> Self {
         let spans: Vec<(At, At)> = calls
             .into_iter()
@@ -109,11 +100,12 @@ impl Windows {
                 // A handler whose caller has left goes on for an unknown time.
                 let left = matches!(ended.end, CallEnd::Left | CallEnd::Reset { .. });
                 let tail = if left { Duration::from_millis(50) } else { LAG };
-                Some((call.sent.at.before(before), ended.at + tail))
+                Some((call.sent.at.before(LAG), ended.at + tail))
             })
             .collect();
         let answered = seen.calls.iter().filter(|call| call.ended.is_some());
-        let from = answered.map(|call| call.sent.at).min().unwrap_or_default();
+        let from = answered.map(|call| call.sent.at.before(LAG)).min();
+        let from = from.unwrap_or_default();
         let until = seen.stops.first().map_or(seen.last, |stop| stop.at);
         Self::over(spans, from, until)
     }

@@ -105,7 +105,7 @@ pub(super) fn only_without_span(
     let mut subjects = Vec::new();
     let mut elsewhere = moments.clone();
     for route in &routes {
-        let without = Windows::of_entries(seen, route.unknown().filter(|call| is_alone(call)));
+        let without = Windows::of_calls(seen, route.unknown().filter(|call| is_alone(call)));
         if moments.iter().any(|at| without.contains(*at)) {
             subjects.push(route.subject.as_str());
         }
@@ -114,7 +114,7 @@ pub(super) fn only_without_span(
     let entered = calls.iter().filter_map(|(call, entry)| {
         matches!(entry, Entry::Joined(_) | Entry::Linked(_)).then_some(*call)
     });
-    let with = Windows::of_entries(seen, entered);
+    let with = Windows::of_calls(seen, entered);
     let alone = !subjects.is_empty() && !with.judge(elsewhere).is_ruled_out();
     alone.then(|| format!("{ONLY_WITHOUT_SPAN}{}.", subjects.join(", ")))
 }

@@ -96,7 +96,7 @@ fn is_open(route: &Route<'_>) -> bool {
 /// Do roots of these routes begin with those requests that no span continues?
 fn chance(seen: &Evidence, routes: &[&Route<'_>]) -> Coincidence {
     let unknown = routes.iter().flat_map(|route| route.unknown());
-    let windows = Windows::of_entries(seen, unknown);
+    let windows = Windows::of_calls(seen, unknown);
     let roots = routes.iter().flat_map(|route| &route.apart);
     let mut starts: Vec<At> = roots
         .map(|span| seen.at_unix_ns(span.start_unix_ns))

@@ -276,10 +276,10 @@ const fn fix(format: Format) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::At;
     use shakedown_evidence::log::{ExportedLine, Stream};
+    use shakedown_evidence::{At, BuildInfo, ProcessStarted, Role, Span};
 
-    use super::super::cases::{Case, Told, joined, line};
+    use super::super::cases::{Case, Told, add, joined, line, span};
     use super::*;
 
     const STORED: &str = "order stored";
@@ -335,8 +335,45 @@ mod tests {
 
     #[test]
     fn records_of_another_service_are_not_its_own() {
-        let seen = run(|seen, told| exported(seen, told, "inventory", false));
+        // Known by its spans.
+        let seen = run(|seen, told| {
+            exported(seen, told, "inventory", false);
+            let downstream = span(&told.trace, &told.span_id(3), &told.span_id(1));
+            let service = "inventory".into();
+            add(
+                seen,
+                told,
+                Span {
+                    service,
+                    ..downstream
+                },
+            );
+        });
         check(&seen, "not exercised");
+        // Or possible, since another process was started.
+        let mut seen = run(|seen, told| exported(seen, told, "inventory", false));
+        seen.processes.push(ProcessStarted {
+            at: At(0),
+            role: Role::Dependency("inventory".into()),
+            pid: 7,
+        });
+        check(&seen, "not exercised");
+    }
+
+    #[test]
+    fn records_may_go_by_the_name_that_the_sdk_gives() {
+        let mut seen = run(|seen, told| exported(seen, told, "unknown_service:orders", true));
+        check(&seen, "passed");
+        seen.processes.push(ProcessStarted {
+            at: At(0),
+            role: Role::Dependency("inventory".into()),
+            pid: 7,
+        });
+        seen.build = Some(BuildInfo {
+            executable: "/srv/bin/orders".into(),
+            ..BuildInfo::default()
+        });
+        check(&seen, "passed");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use shakedown_evidence::log::{ParsedLine, RawLine};
-use shakedown_evidence::{Evidence, Purpose, ReceiverEvent, Span, SpanLink};
+use shakedown_evidence::{Evidence, Purpose, ReceiverEvent, Role, Span, SpanLink};
 
 use super::entries::{self, Elsewhere, Entry};
 use super::tracers::{self, Tracer};
 use crate::Judgement;
 use crate::chance::Windows;
+use crate::exhibits;
 use crate::target::request_to_give;
 
 /// What is known of the spans of our own requests.
@@ -214,16 +215,49 @@ fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
 
 /// The log of the service that takes our requests: what it wrote, and what it exported.
 pub(crate) fn lines(seen: &Evidence) -> impl Iterator<Item = &RawLine> {
-    let elsewhere = Elsewhere::of(seen);
-    let service = service(seen);
-    let exported = seen.exported.iter().filter(move |exported| {
-        // Where the process is not named, the service is; where neither is known, it may be ours.
-        let is_ours = service.is_none_or(|service| service == exported.service);
-        is_ours && !elsewhere.has_pid(exported.pid)
-    });
-    seen.lines
-        .iter()
-        .chain(exported.map(|exported| &exported.line))
+    let exporters = Exporters::of(seen);
+    let exported = seen.exported.iter();
+    let own = exported.filter(move |exported| exporters.is_ours(&exported.service, exported.pid));
+    seen.lines.iter().chain(own.map(|exported| &exported.line))
+}
+
+/// Who exports, as far as it helps to tell our service's records from those of others. Spans and
+/// records of one service may have different names: each provider has a resource of its own.
+struct Exporters<'a> {
+    elsewhere: Elsewhere,
+    service: Option<&'a str>,
+    /// The name that Go's SDK gives where nobody gave one.
+    unnamed: Option<String>,
+    /// Names of other services, by their spans.
+    others: HashSet<&'a str>,
+    /// Services beside ours run that may export too.
+    has_dependencies: bool,
+}
+
+impl<'a> Exporters<'a> {
+    fn of(seen: &'a Evidence) -> Self {
+        let service = service(seen);
+        let names = seen.spans.iter().map(|span| span.service.as_str());
+        let build = seen.build.as_ref();
+        let executable = build.map(|build| exhibits::base(&build.executable));
+        let mut processes = seen.processes.iter();
+        Self {
+            elsewhere: Elsewhere::of(seen),
+            service,
+            unnamed: executable.map(|name| format!("unknown_service:{name}")),
+            others: names.filter(|name| Some(*name) != service).collect(),
+            has_dependencies: processes.any(|process| process.role != Role::Target),
+        }
+    }
+
+    fn is_ours(&self, name: &str, pid: Option<u32>) -> bool {
+        if self.elsewhere.has_pid(pid) {
+            return false;
+        }
+        let is_own_name = self.service == Some(name) || self.unnamed.as_deref() == Some(name);
+        // Where nobody else was started, a name that no other service has is ours.
+        is_own_name || !self.has_dependencies && !self.others.contains(name)
+    }
 }
 
 /// No SDK that could export to us is linked.

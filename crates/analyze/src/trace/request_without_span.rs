@@ -148,7 +148,7 @@ impl<'a> Looked<'a> {
             return Some(Because::OthersHave(others));
         }
         let service = self.service?;
-        let windows = Windows::of_entries(self.seen, route.unknown());
+        let windows = Windows::of_calls(self.seen, route.unknown());
         let mut roots: BTreeMap<&str, Vec<At>> = BTreeMap::new();
         for span in self.seen.spans.iter().filter(|span| is_work(span, service)) {
             let start = self.seen.at_unix_ns(span.start_unix_ns);
