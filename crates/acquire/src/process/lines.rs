@@ -107,7 +107,10 @@ impl Log {
     pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skip = state.tail.len().saturating_sub(count);
-        state.tail.iter().skip(skip).cloned().collect()
+        let last: Vec<String> = state.tail.iter().skip(skip).cloned().collect();
+        drop(state);
+        // Secrets are cut when the lines are shown: most never are.
+        last.iter().map(|line| self.recorder.shown(line)).collect()
     }
 
     /// Lines that were counted but not recorded, because there were too many.
@@ -170,7 +173,7 @@ impl Log {
 
     fn line(&self, at: At, stream: Stream, text: &[u8], cut: u64) {
         let short = &text[..text.len().min(TAIL_LINE_MAX)];
-        let short = self.recorder.shown(&String::from_utf8_lossy(short));
+        let short = String::from_utf8_lossy(short).into_owned();
         let mut state = self.lock();
         if state.tail.len() == TAIL {
             state.tail.pop_front();
