@@ -8,6 +8,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// What stands in a secret's place.
 pub const CUT: &str = "[cut]";
@@ -57,6 +60,9 @@ const KEYS: &[(&str, usize)] = &[
     ("npm_", 30),
     ("eyJ", 60),
 ];
+/// Looked for in every line: made ready once.
+static BEARER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("earer "));
+static SCHEME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("://"));
 /// A shorter word after `Bearer` is no token.
 const BEARER_MIN: usize = 12;
 /// A shorter value would be cut out of texts that merely contain it.
@@ -67,14 +73,24 @@ const PLAIN_MIN: usize = 16;
 /// Whether the value of this name is a secret: `DB_PASSWORD`, `x-api-key`, `Authorization`.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
-    let plain: String = name
-        .chars()
-        .filter(|letter| !matches!(letter, '-' | '_' | '.' | '"' | '\'' | '\\'))
-        .map(|letter| letter.to_ascii_lowercase())
-        .collect();
-    let ends = |endings: &[&str]| endings.iter().any(|ending| plain.ends_with(ending));
+    let ends = |endings: &[&str]| endings.iter().any(|ending| ends_with(name, ending));
     // The working folder has a name like a password's.
-    ends(SECRET) && !ends(HARMLESS) && plain != "pwd"
+    ends(SECRET) && !ends(HARMLESS) && !name.eq_ignore_ascii_case("pwd")
+}
+
+/// Whether a name ends so, whatever its case and its separators. Every key of every log line is
+/// asked: nothing is copied.
+fn ends_with(name: &str, ending: &str) -> bool {
+    let mut letters = name
+        .bytes()
+        .rev()
+        .filter(|byte| !matches!(byte, b'-' | b'_' | b'.' | b'"' | b'\'' | b'\\'));
+    let mut wanted = ending.bytes().rev();
+    wanted.all(|wanted| {
+        letters
+            .next()
+            .is_some_and(|letter| letter.to_ascii_lowercase() == wanted)
+    })
 }
 
 /// Cuts what looks like a credential out of a text.
@@ -189,7 +205,7 @@ fn token_length(text: &str) -> usize {
 }
 
 fn bearers(text: &str, ranges: &mut Vec<Range<usize>>) {
-    for at in memchr::memmem::find_iter(text.as_bytes(), b"earer ") {
+    for at in BEARER.find_iter(text.as_bytes()) {
         let start = at + "earer ".len();
         let length = token_length(&text[start..]);
         if length >= BEARER_MIN {
@@ -199,7 +215,7 @@ fn bearers(text: &str, ranges: &mut Vec<Range<usize>>) {
 }
 
 fn passwords_in_urls(text: &str, ranges: &mut Vec<Range<usize>>) {
-    for at in memchr::memmem::find_iter(text.as_bytes(), b"://") {
+    for at in SCHEME.find_iter(text.as_bytes()) {
         let start = at + 3;
         let is_end = |letter: char| letter.is_whitespace() || "/?#\"'\\<>".contains(letter);
         let rest = &text[start..];
@@ -215,16 +231,15 @@ fn passwords_in_urls(text: &str, ranges: &mut Vec<Range<usize>>) {
 
 /// Words that are keys by their beginning.
 fn keys(text: &str, ranges: &mut Vec<Range<usize>>) {
-    for (begin, length) in KEYS {
-        for start in memchr::memmem::find_iter(text.as_bytes(), begin) {
-            let in_word = text[..start]
-                .bytes()
-                .next_back()
-                .is_some_and(|byte| byte.is_ascii_alphanumeric());
-            let found = token_length(&text[start..]);
-            if !in_word && found >= *length {
-                ranges.push(start..start + found);
-            }
+    let mut in_word = false;
+    for (start, byte) in text.bytes().enumerate() {
+        let begins = !in_word && matches!(byte, b'g' | b'x' | b's' | b'r' | b'A' | b'n' | b'e');
+        in_word = byte.is_ascii_alphanumeric();
+        let rest = if begins { &text[start..] } else { continue };
+        let kind = KEYS.iter().find(|(begin, _)| rest.starts_with(begin));
+        let found = kind.map(|(_, length)| (token_length(rest), *length));
+        if let Some((found, _)) = found.filter(|(found, length)| found >= length) {
+            ranges.push(start..start + found);
         }
     }
 }
@@ -417,6 +432,16 @@ mod tests {
             let known = Known::of([value]);
             let _ = known.in_json().cut(&text);
             let _ = cut(&known.cut(&text));
+        }
+    }
+
+    #[test]
+    fn every_kind_of_key_is_found() {
+        for (begin, length) in KEYS {
+            let key = format!("{begin}{}", "a".repeat(*length));
+            assert_eq!(cut(&format!("with {key} in it")), "with [cut] in it");
+            let word = format!("with x{key} in it");
+            assert_eq!(cut(&word), word, "the middle of a word");
         }
     }
 

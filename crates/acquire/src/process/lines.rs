@@ -152,8 +152,10 @@ impl Log {
     pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skip = state.tail.len().saturating_sub(count);
-        let lines = state.tail.iter().skip(skip);
-        lines.map(|line| self.recorder.shown(line)).collect()
+        let last: Vec<String> = state.tail.iter().skip(skip).cloned().collect();
+        drop(state);
+        // Secrets are cut when the lines are shown: most never are.
+        last.iter().map(|line| self.recorder.shown(line)).collect()
     }
 
     /// Lines that came so far.

@@ -48,7 +48,11 @@ pub(crate) fn run(args: &Args, words: &ArgMatches, names: &[String]) -> Ended {
             }
             Err(error) => {
                 let why = exit::chain(&error);
-                terminal::complain(&format!("shakedown: {}: {why}", settings.name));
+                // Most errors name it themselves.
+                let named = why.starts_with(&settings.name);
+                let before = if named { "" } else { settings.name.as_str() };
+                let colon = if named { "" } else { ": " };
+                terminal::complain(&format!("shakedown: {before}{colon}{why}"));
                 Row {
                     name: settings.name.clone(),
                     word: "NOT CHECKED",

@@ -103,14 +103,16 @@ pub(crate) fn trust(
     if args.insecure {
         return Ok(Some(Trust::Everybody));
     }
-    let by_url = requests.iter().any(|request| match &request.kind {
-        RequestKind::Http { target, .. } => target.starts_with("https://"),
-        RequestKind::Grpc { .. } => false,
+    let by_url = requests.iter().filter_map(|request| match &request.kind {
+        RequestKind::Http { target, .. } => Some(target.clone()),
+        RequestKind::Grpc { .. } => None,
     });
-    let addresses = attach.map_or(&[][..], |attach| &attach.addresses);
-    if by_url || addresses.iter().any(|address| address.starts_with("tls:")) {
+    let addresses = attach.into_iter().flat_map(|attach| &attach.addresses);
+    let addresses = addresses.map(|address| address.replacen("tls:", "https://", 1));
+    let mut named = by_url.chain(addresses);
+    if let Some(secured) = named.find(|url| url.starts_with("https://")) {
         bail!(
-            "https://: whose certificate is to be believed? --ca FILE (PEM), or --insecure for a listener that you trust anyway"
+            "{secured} means TLS: whose certificate is to be believed? --ca FILE (PEM), or --insecure for a listener that you trust anyway"
         );
     }
     Ok(None)
