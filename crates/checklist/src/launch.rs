@@ -98,6 +98,11 @@ pub(crate) fn check_stalls(settings: &Settings) -> Result<(), RunError> {
         .flat_map(words)
         .flat_map(|text| placeholder::names(text, "stall."))
         .collect();
+    if let (Some(_), Some(stall)) = (&settings.attach, settings.stalls.first()) {
+        return Err(RunError::StallAttached {
+            name: stall.name.clone(),
+        });
+    }
     let mut stalls = settings.stalls.iter();
     match stalls.find(|stall| !told.contains(&placeholder_of(&stall.name))) {
         None => Ok(()),

@@ -94,6 +94,14 @@ pub enum RunError {
     /// A port for `{{port.NAME}}` cannot be had.
     #[error("no free port on loopback: {0}")]
     Port(std::io::Error),
+    /// A service that runs already has its addresses from somebody else.
+    #[error(
+        "stall {name} cannot come between a service that runs already and what it is connected to; let shakedown start the service: `-- COMMAND`"
+    )]
+    StallAttached {
+        /// Its name.
+        name: String,
+    },
     /// A stall holds nothing back.
     #[error(
         "nothing goes through stall {name}: put {{stall.{name}.addr}} where the service takes the address {to}, in its command, --env or start.env"

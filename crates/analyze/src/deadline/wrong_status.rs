@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shakedown_evidence::caught::{SLACK_MAX, due};
-use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose, Span, SpanKind};
+use shakedown_evidence::{At, Call, CallEnd, Consent, Evidence, Purpose, Span, SpanKind};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Moment, RuleMeta, Severity};
 
 use super::audits::{self, Audit};
@@ -93,6 +93,9 @@ fn judge(seen: &Evidence) -> Judgement {
             "no request was given whose handler could be caught",
             request_to_give(seen, "--grpc pkg.Service/Method --data '{…}'"),
         );
+    }
+    if let Some((why, to_prove)) = seen.run.access.refusal(Consent::Audits) {
+        return Judgement::not_exercised(why, to_prove);
     }
     if let Some((why, to_prove)) = audits::blocked(seen) {
         return Judgement::inconclusive(why, to_prove);

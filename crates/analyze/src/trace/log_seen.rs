@@ -11,7 +11,8 @@ const FLAG: &str = "--logs FILE, --logs journald:UNIT, or a log stream piped in:
 /// Why nothing may be concluded from lines that are missing, if that is so.
 pub(crate) fn missing(seen: &Evidence) -> Option<Judgement> {
     if seen.logs.is_empty() {
-        return (!seen.run.access.is_ours()).then(|| {
+        let exported = !seen.exported.is_empty();
+        return (!seen.run.access.is_ours() && !exported).then(|| {
             Judgement::inconclusive(
                 "the service was running before us, and its log was not given",
                 FLAG,

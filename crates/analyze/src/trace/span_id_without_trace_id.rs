@@ -11,7 +11,7 @@ use shakedown_evidence::Evidence;
 use shakedown_evidence::log::{Caller, Format, LineClass, ParsedLine, RawLine, classify, template};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
 
-use super::probe_spans;
+use super::{log_seen, probe_spans};
 use crate::chance::Windows;
 use crate::exhibits;
 use crate::judgement::Found;
@@ -73,6 +73,9 @@ fn judge(seen: &Evidence) -> Judgement {
         return Judgement::failed(findings);
     }
     if let Err(judgement) = probe_spans::look(seen) {
+        return judgement;
+    }
+    if let Some(judgement) = log_seen::missing(seen) {
         return judgement;
     }
     if let Some(dropped) = seen.lines_dropped() {
