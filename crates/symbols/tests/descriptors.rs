@@ -81,6 +81,15 @@ fn of_two_of_the_same_name_the_longer_is_kept() {
 }
 
 #[test]
+fn a_file_whose_only_declaration_is_damaged_declares_nothing() {
+    let name = b"\x0a\x07a.proto\x12\x01a";
+    let damaged = [&name[..], b"\x22\x05\x0a\x03A\0B"].concat();
+    assert!(descriptors(&damaged).files.is_empty());
+    let whole = [&name[..], b"\x22\x05\x0a\x03ABC"].concat();
+    assert_eq!(descriptors(&whole).files["a.proto"], whole);
+}
+
+#[test]
 fn handlers_are_known_by_their_generated_names() {
     let names = b"x.test/pb._Orders_Get_Handler\0x.test/pb._Orders_Find_Handler.func1\0\
         pb.My_Orders_Put_Handler\0net/http.NotFound_Handler\0._Handler\0._A_B_Handlers";

@@ -80,8 +80,9 @@ pub(super) fn follow(bytes: &[u8]) -> Walk<'_> {
             (2, Content::Bytes(package)) => is_identifier(package),
             (3, Content::Bytes(import)) => std::str::from_utf8(import).is_ok_and(is_path),
             (4..=7, Content::Bytes(declared)) => {
-                declares = true;
-                is_named(declared)
+                let named = is_named(declared);
+                declares |= named;
+                named
             }
             (8 | 9, Content::Bytes(message)) => is_message(message),
             (10 | 11, Content::Number(position)) => position < 1 << 16,
