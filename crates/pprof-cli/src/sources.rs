@@ -3,7 +3,7 @@
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
 use shakedown_pprof::report::{self, combine, subtract};
-use shakedown_pprof::{Limits, Mapping, Profile, StringId};
+use shakedown_pprof::{Columns, Limits, Mapping, Profile, StringId};
 
 use crate::arguments::Arguments;
 use crate::{Stop, World, url};
@@ -80,11 +80,11 @@ fn fetch_one(
     };
     // Merging keeps stacks with different labels apart, and so the order of edges.
     let merged = arguments.sources.len() > 1 || arguments.base.is_some();
-    let labels = merged || report::reads_labels(&arguments.command, &arguments.options);
-    let profile = match labels {
-        true => Profile::decode_owned(bytes, &limits),
-        false => Profile::decode_unlabelled(bytes, &limits),
+    let columns = match merged {
+        true => Columns::ALL,
+        false => report::columns(&arguments.command, &arguments.options),
     };
+    let profile = Profile::decode_columns(bytes, &limits, columns);
     let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
     name_main_program(&mut profile, arguments);
     Ok(profile)

@@ -59,7 +59,10 @@ mod top;
 mod wire;
 
 pub use came::Came;
+pub use decode_owned::Columns;
 pub use error::DecodeError;
+#[cfg(feature = "gunzip")]
+pub use gunzip::gzip;
 pub use limits::Limits;
 pub use merge::MergeError;
 #[cfg(feature = "report")]

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod oracle;
+pub(crate) mod scale_up;
 
 use std::io;
 use std::path::PathBuf;
