@@ -7,6 +7,7 @@
 mod arguments;
 mod flags;
 mod output;
+mod saved;
 mod sources;
 mod url;
 mod usage;

@@ -53,6 +53,7 @@ mod sample;
 mod sample_type;
 mod scale;
 mod short_name;
+mod simple_names;
 mod strings;
 mod survey;
 mod top;
@@ -73,6 +74,7 @@ pub use profile::{
 };
 pub use sample_type::NoSuchSampleType;
 pub use short_name::short_name;
+pub use simple_names::SimpleNames;
 pub use top::{Granularity, Top, TopRow, top};
 
 /// Compiles the example of the README.

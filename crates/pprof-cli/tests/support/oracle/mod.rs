@@ -185,7 +185,7 @@ pub(crate) fn compare(
             tally.equal.insert(our.out);
         } else if originals::may_vary(&words)
             && (!stable || originals[0].is_unstable(folder, &words, &their[0]))
-            && originals::same_rows(&our.out, &their[0].out)
+            && originals::same_rows(&words, &our.out, &their[0].out)
         {
             tally.unstable.push(line);
         } else {

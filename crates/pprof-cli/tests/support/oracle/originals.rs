@@ -4,6 +4,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use shakedown_pprof::Profile;
+use shakedown_pprof::report::{Zone, raw};
+
 use crate::support::Desk;
 
 /// What a command printed: exit code, and its output without gzip.
@@ -124,16 +127,26 @@ pub(super) fn may_vary(args: &[String]) -> bool {
 const RERUNS: usize = 16;
 
 /// The same rows in another order: numbers that follow from the order (running sums,
-/// numbers of nodes) and the width of columns are not looked at.
-pub(super) fn same_rows(our: &[u8], their: &[u8]) -> bool {
-    let rows = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
+/// numbers of nodes, steps from row to row) and the width of columns are not looked at.
+/// A tree that is drawn may show other paths of the same weight: there the head is
+/// compared, which says how many.
+pub(super) fn same_rows(args: &[String], our: &[u8], their: &[u8]) -> bool {
+    let has = |name: &str| args.iter().any(|a| a == name);
+    let text = |bytes: &[u8]| match Profile::decode(bytes) {
+        Ok(profile) => raw(&profile, &Zone::default()),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    let (our, their) = (text(our), text(their));
+    if has("-dot") && has("-call_tree") {
+        let head = |text: &str| text.lines().take(3).map(str::to_owned).collect::<Vec<_>>();
+        return head(&our) == head(&their);
+    }
+    let rows = |text: &str| {
         let mut rows: Vec<String> = text
             .lines()
             .map(|row| {
-                let letters = row
-                    .chars()
-                    .map(|c| if c.is_ascii_digit() { ' ' } else { c });
+                let moves = |c: char| c.is_ascii_digit() || "+-*".contains(c);
+                let letters = row.chars().map(|c| if moves(c) { ' ' } else { c });
                 let letters: String = letters.filter(|c| *c != '.').collect();
                 letters.split_whitespace().collect::<Vec<_>>().join(" ")
             })
@@ -141,7 +154,7 @@ pub(super) fn same_rows(our: &[u8], their: &[u8]) -> bool {
         rows.sort();
         rows
     };
-    rows(our) == rows(their)
+    rows(&our) == rows(&their)
 }
 
 pub(super) fn difference(line: &str, our: &Printed, their: &Printed) -> String {
