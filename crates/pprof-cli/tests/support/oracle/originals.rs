@@ -128,8 +128,8 @@ const RERUNS: usize = 16;
 
 /// The same rows in another order: numbers that follow from the order (running sums,
 /// numbers of nodes, steps from row to row) and the width of columns are not looked at.
-/// A tree that is drawn may show other paths of the same weight: there the head is
-/// compared, which says how many.
+/// A drawing of paths or files may leave out others of the same weight: there the head is
+/// compared, which says how many it shows.
 pub(super) fn same_rows(args: &[String], our: &[u8], their: &[u8]) -> bool {
     let has = |name: &str| args.iter().any(|a| a == name);
     let text = |bytes: &[u8]| match Profile::decode(bytes) {
@@ -137,7 +137,7 @@ pub(super) fn same_rows(args: &[String], our: &[u8], their: &[u8]) -> bool {
         Err(_) => String::from_utf8_lossy(bytes).into_owned(),
     };
     let (our, their) = (text(our), text(their));
-    if has("-dot") && has("-call_tree") {
+    if has("-dot") && (has("-call_tree") || has("-files")) {
         let head = |text: &str| text.lines().take(3).map(str::to_owned).collect::<Vec<_>>();
         return head(&our) == head(&their);
     }
