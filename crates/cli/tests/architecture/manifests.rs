@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
+    ("kit", &["pprof"]),
     (TESTKIT, &[]),
 ];
 
