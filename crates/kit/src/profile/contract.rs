@@ -54,6 +54,26 @@ impl Default for Options {
     }
 }
 
+/// How the heap is sampled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeapOptions {
+    /// Bytes between two samples, on average; 1 samples everything.
+    pub mean_bytes: u64,
+    /// Where the random gaps begin; none is somewhere else in each process. With a seed, a thread
+    /// that does the same is sampled at the same places.
+    pub seed: Option<u64>,
+}
+
+impl Default for HeapOptions {
+    /// One sample in 512 KiB, as Go takes them.
+    fn default() -> Self {
+        HeapOptions {
+            mean_bytes: 512 * 1024,
+            seed: None,
+        }
+    }
+}
+
 /// Which sample type of a heap profile is shown first; all four are in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -5,7 +5,7 @@ mod arch;
 mod clock;
 pub mod cpu;
 mod encode;
-//pub mod heap;
+pub mod heap;
 mod memory;
 mod modules;
 mod signal;
