@@ -2,7 +2,14 @@
 //!
 //! One test function: the allocator and its seed belong to the whole process.
 
-#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#![expect(
+    clippy::print_stderr,
+    reason = "what was found, for whoever runs it with --nocapture"
+)]
+#![cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -47,7 +54,9 @@ const THROWN_AWAY_BYTES: usize = 300;
 
 #[inline(never)]
 fn keeps() -> Vec<Vec<u8>> {
-    (0..KEPT).map(|_| black_box(Vec::with_capacity(KEPT_BYTES))).collect()
+    (0..KEPT)
+        .map(|_| black_box(Vec::with_capacity(KEPT_BYTES)))
+        .collect()
 }
 
 #[inline(never)]
@@ -84,14 +93,20 @@ fn assert_within_sampling_error(what: &str, estimate: f64, truth: f64, size: usi
     let relative = ((1.0 - p) / (p * count as f64)).sqrt();
     let error = estimate / truth - 1.0;
     eprintln!("{what}: {error:+.4}, a standard deviation is {relative:.4}");
-    assert!(error.abs() < 3.0 * relative, "{what}: {estimate} for {truth}");
+    assert!(
+        error.abs() < 3.0 * relative,
+        "{what}: {estimate} for {truth}"
+    );
 }
 
 #[test]
 fn estimates_are_within_the_error_of_sampling() {
     assert!(!heap::is_installed());
     assert!(heap::profile(heap::Kind::Heap).is_err());
-    let options = heap::Options { mean_bytes: MEAN, seed: Some(20_261_123) };
+    let options = heap::Options {
+        mean_bytes: MEAN,
+        seed: Some(20_261_123),
+    };
     heap::start(options.clone()).expect("it is the global allocator");
     assert!(heap::is_installed());
     assert!(heap::start(options).is_err(), "twice");
@@ -101,26 +116,52 @@ fn estimates_are_within_the_error_of_sampling() {
     let profile = read();
     let check = |name, kind, truth: usize, size, count| {
         let estimate = value(&profile, name, kind);
-        assert_within_sampling_error(&format!("{name} {kind}"), estimate, truth as f64, size, count);
+        assert_within_sampling_error(
+            &format!("{name} {kind}"),
+            estimate,
+            truth as f64,
+            size,
+            count,
+        );
     };
-    for (objects, space) in [("alloc_objects", "alloc_space"), ("inuse_objects", "inuse_space")] {
+    for (objects, space) in [
+        ("alloc_objects", "alloc_space"),
+        ("inuse_objects", "inuse_space"),
+    ] {
         check("heap::keeps", objects, KEPT, KEPT_BYTES, KEPT);
         // With the vector that holds them, which is large enough to be seen for sure.
         let vector = KEPT * size_of::<Vec<u8>>();
-        check("heap::keeps", space, KEPT * KEPT_BYTES + vector, KEPT_BYTES, KEPT);
+        check(
+            "heap::keeps",
+            space,
+            KEPT * KEPT_BYTES + vector,
+            KEPT_BYTES,
+            KEPT,
+        );
     }
     let (size, count) = (THROWN_AWAY_BYTES, THROWN_AWAY);
     check("heap::throws_away", "alloc_objects", count, size, count);
-    check("heap::throws_away", "alloc_space", count * size, size, count);
+    check(
+        "heap::throws_away",
+        "alloc_space",
+        count * size,
+        size,
+        count,
+    );
     assert_eq!(value(&profile, "heap::throws_away", "inuse_space"), 0.0);
 
     // The leaf is the code that wanted memory, not the way through the allocator.
     let first = profile.sample_type(None).expect("a default");
     let rows = top(&profile, first, Granularity::Function).rows;
-    assert!(!rows.iter().any(|row| row.name.contains("Sampler")), "{rows:#?}");
+    assert!(
+        !rows.iter().any(|row| row.name.contains("Sampler")),
+        "{rows:#?}"
+    );
 
     // What another thread releases is released.
-    std::thread::spawn(move || drop(kept)).join().expect("no panic");
+    std::thread::spawn(move || drop(kept))
+        .join()
+        .expect("no panic");
     assert_eq!(value(&read(), "heap::keeps", "inuse_objects"), 0.0);
 
     // A block that grew is counted with its new size, and once.

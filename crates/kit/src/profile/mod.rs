@@ -38,4 +38,4 @@ pub use elsewhere::{block, cpu, heap, symbolize, threads};
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub use linux::{cpu, heap, symbolize};
+pub use linux::{block, cpu, heap, symbolize, threads};

@@ -22,8 +22,7 @@ mod imp {
 
     pub(crate) type Unwinder<D> =
         framehop::x86_64::UnwinderX86_64<D, framehop::MustNotAllocateDuringUnwind>;
-    pub(crate) type Cache =
-        framehop::x86_64::CacheX86_64<framehop::MustNotAllocateDuringUnwind>;
+    pub(crate) type Cache = framehop::x86_64::CacheX86_64<framehop::MustNotAllocateDuringUnwind>;
 
     pub(crate) fn unwind_registers(at: Registers) -> framehop::x86_64::UnwindRegsX86_64 {
         framehop::x86_64::UnwindRegsX86_64::new(at.ip, at.sp, at.fp)
@@ -68,8 +67,7 @@ mod imp {
 
     pub(crate) type Unwinder<D> =
         framehop::aarch64::UnwinderAarch64<D, framehop::MustNotAllocateDuringUnwind>;
-    pub(crate) type Cache =
-        framehop::aarch64::CacheAarch64<framehop::MustNotAllocateDuringUnwind>;
+    pub(crate) type Cache = framehop::aarch64::CacheAarch64<framehop::MustNotAllocateDuringUnwind>;
 
     pub(crate) fn unwind_registers(at: Registers) -> framehop::aarch64::UnwindRegsAarch64 {
         // Linux uses 48 or 52 bits of an address; what stands above is a pointer authentication

@@ -9,8 +9,8 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -309,12 +309,18 @@ impl Collected {
                 comments.push(format!("{count} {what}"));
             }
         };
-        say(self.lost_ticks, "samples were lost: more came at once than there is room for");
+        say(
+            self.lost_ticks,
+            "samples were lost: more came at once than there is room for",
+        );
         say(
             self.threads_without_timer.into(),
             "threads were not profiled: the kernel gave no timer (ulimit -i)",
         );
-        say(self.cut_stacks, "stacks do not reach the root of their thread");
+        say(
+            self.cut_stacks,
+            "stacks do not reach the root of their thread",
+        );
         if !memory::stacks_are_readable() {
             comments.push("stacks are cut short: a sandbox refuses process_vm_readv".to_owned());
         }

@@ -91,12 +91,7 @@ impl<'m> Encoder<'m> {
     }
 
     /// Adds a stack, leaf first.
-    pub(crate) fn sample(
-        &mut self,
-        stack: &[u64],
-        values: &[i64],
-        labels: &[(&str, Value<'_>)],
-    ) {
+    pub(crate) fn sample(&mut self, stack: &[u64], values: &[i64], labels: &[(&str, Value<'_>)]) {
         let mut locations = Vec::with_capacity(stack.len());
         for &address in stack {
             // Ours are left out only before the first that is not.
@@ -114,7 +109,11 @@ impl<'m> Encoder<'m> {
             function: why.to_owned(),
             ..Frame::default()
         });
-        let line = Line { function, line: 0, column: 0 };
+        let line = Line {
+            function,
+            line: 0,
+            column: 0,
+        };
         let location = self.profile.push_location(0, None, &[line]);
         self.push(&[location], values, labels);
     }

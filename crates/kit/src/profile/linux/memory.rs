@@ -16,11 +16,36 @@ const PAGE: usize = 4096;
 /// refuses the call, what is left of the page at `from` is read directly: a stack pointer always
 /// points into its stack.
 pub(crate) fn read_stack(from: u64, into: &mut [MaybeUninit<u8>]) -> usize {
-    let Ok(from) = usize::try_from(from) else {
-        return 0;
-    };
+    if let Some(copied) = copy(from, into) {
+        return copied;
+    }
+    let from = from as usize;
+    let rest = (PAGE - from % PAGE).min(into.len());
+    // SAFETY: `from` is the stack pointer of this thread, so its page is mapped, and `rest` ends
+    // with the page.
+    unsafe {
+        std::ptr::copy_nonoverlapping(from as *const u8, into.as_mut_ptr().cast(), rest);
+    }
+    rest
+}
+
+/// The same of another thread's stack, which may be gone: nothing where a sandbox refuses.
+pub(crate) fn read_stack_of_another(from: u64, into: &mut [MaybeUninit<u8>]) -> usize {
+    copy(from, into).unwrap_or(0)
+}
+
+/// The first `length` bytes of a buffer that one of the reads above has written.
+pub(crate) fn written(buffer: &[MaybeUninit<u8>], length: usize) -> &[u8] {
+    let length = length.min(buffer.len());
+    // SAFETY: the callers pass what the read returned, so these bytes were written.
+    unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast(), length) }
+}
+
+/// None if the kernel refused, and not because there is no memory.
+fn copy(from: u64, into: &mut [MaybeUninit<u8>]) -> Option<usize> {
+    let from = usize::try_from(from).ok()?;
     if from == 0 || into.is_empty() {
-        return 0;
+        return Some(0);
     }
     let local = libc::iovec {
         iov_base: into.as_mut_ptr().cast(),
@@ -44,19 +69,11 @@ pub(crate) fn read_stack(from: u64, into: &mut [MaybeUninit<u8>]) -> usize {
         )
     };
     if let Ok(copied) = usize::try_from(copied) {
-        return copied.min(into.len());
+        return Some(copied.min(into.len()));
     }
-    // SAFETY: as above; errno is this thread's own.
-    let refused = unsafe { *libc::__errno_location() } != libc::EFAULT;
-    if !refused {
-        return 0;
-    }
-    let rest = (PAGE - from % PAGE).min(into.len());
-    // SAFETY: `from` is a stack pointer, so its page is mapped, and `rest` ends with the page.
-    unsafe {
-        std::ptr::copy_nonoverlapping(from as *const u8, into.as_mut_ptr().cast(), rest);
-    }
-    rest
+    // SAFETY: errno is this thread's own.
+    let errno = unsafe { *libc::__errno_location() };
+    (errno == libc::EFAULT).then_some(0)
 }
 
 /// True if whole stacks can be copied, and not only the page of the stack pointer.

@@ -1,7 +1,7 @@
 //! The profilers on Linux.
 
 mod arch;
-//pub mod block;
+pub mod block;
 mod clock;
 pub mod cpu;
 mod encode;
@@ -11,7 +11,8 @@ mod modules;
 mod signal;
 mod slots;
 mod stacks;
+mod standing;
 pub mod symbolize;
-//pub mod threads;
+pub mod threads;
 mod timers;
 mod unwind;

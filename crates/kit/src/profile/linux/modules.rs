@@ -122,7 +122,9 @@ unsafe extern "C" fn visit(
         let name = if info.dlpi_name.is_null() {
             String::new()
         } else {
-            CStr::from_ptr(info.dlpi_name).to_string_lossy().into_owned()
+            CStr::from_ptr(info.dlpi_name)
+                .to_string_lossy()
+                .into_owned()
         };
         modules.extend(read(&name, info.dlpi_addr, headers));
     }
@@ -265,7 +267,11 @@ fn frames_address(header: &[u8], header_at: u64) -> Option<u64> {
         return None;
     }
     let distance = word(header, 4)?.cast_signed();
-    Some(header_at.wrapping_add(4).wrapping_add_signed(distance.into()))
+    Some(
+        header_at
+            .wrapping_add(4)
+            .wrapping_add_signed(distance.into()),
+    )
 }
 
 /// The length of `.eh_frame` with its end mark: entries begin with their length, the last is 0.

@@ -200,7 +200,10 @@ mod tests {
                 assert_eq!(libc::sigaltstack(&raw const ours, &raw mut before), 0);
                 assert!(ask(tid(), answer.index()));
                 assert!(answered(&answer));
-                assert_eq!(libc::sigaltstack(&raw const before, std::ptr::null_mut()), 0);
+                assert_eq!(
+                    libc::sigaltstack(&raw const before, std::ptr::null_mut()),
+                    0
+                );
             }
             let all = stack.iter().skip_while(|byte| **byte == PAINT).count();
             // The same with a handler that does nothing is what the kernel needs for itself.
@@ -214,7 +217,10 @@ mod tests {
                 libc::sigaction(libc::SIGUSR2, &raw const action, std::ptr::null_mut());
                 assert_eq!(libc::sigaltstack(&raw const ours, &raw mut before), 0);
                 libc::syscall(libc::SYS_tgkill, libc::getpid(), tid(), libc::SIGUSR2);
-                assert_eq!(libc::sigaltstack(&raw const before, std::ptr::null_mut()), 0);
+                assert_eq!(
+                    libc::sigaltstack(&raw const before, std::ptr::null_mut()),
+                    0
+                );
             }
             let kernel = stack.iter().skip_while(|byte| **byte == PAINT).count();
             (all, kernel)

@@ -54,7 +54,12 @@ static SLOTS: [Slot; COUNT] = [const {
             session: 0,
             ticks: 0,
             labels: 0,
-            registers: Registers { ip: 0, sp: 0, fp: 0, lr: 0 },
+            registers: Registers {
+                ip: 0,
+                sp: 0,
+                fp: 0,
+                lr: 0,
+            },
             copied: 0,
         }),
     }
@@ -212,6 +217,8 @@ mod tests {
         assert_eq!(answer.get().expect("ready").1, [1, 2]);
         drop(answer);
         assert!(!fill_asked(index, |_, _| unreachable!("nobody asks")));
-        assert!(!fill_asked(COUNT, |_, _| unreachable!("there is no such slot")));
+        assert!(!fill_asked(COUNT, |_, _| unreachable!(
+            "there is no such slot"
+        )));
     }
 }

@@ -183,7 +183,10 @@ mod tests {
     fn an_address_of_ours_has_name_file_and_line() {
         let frames = resolve(&[named() + 1]).remove(0);
         let frame = frames.last().expect("it is in the debug information");
-        assert!(frame.function.ends_with("symbolize::tests::named"), "{frame:?}");
+        assert!(
+            frame.function.ends_with("symbolize::tests::named"),
+            "{frame:?}"
+        );
         assert!(frame.file.ends_with("symbolize.rs"), "{frame:?}");
         assert!(frame.line > 0, "{frame:?}");
     }
@@ -193,18 +196,27 @@ mod tests {
         let frames = resolve(&[libc::getppid as *const () as u64]).remove(0);
         // A program that is linked dynamically has a stub in between, without a name.
         let names: Vec<_> = frames.iter().map(|frame| frame.function.as_str()).collect();
-        assert!(names.is_empty() || names[0].contains("getppid"), "{names:?}");
+        assert!(
+            names.is_empty() || names[0].contains("getppid"),
+            "{names:?}"
+        );
     }
 
     #[test]
     fn what_is_no_code_has_no_frames() {
         let here = 0_u64;
-        assert_eq!(resolve(&[0, 1, u64::MAX, &raw const here as u64]), vec![vec![]; 4]);
+        assert_eq!(
+            resolve(&[0, 1, u64::MAX, &raw const here as u64]),
+            vec![vec![]; 4]
+        );
     }
 
     #[test]
     fn names_have_no_hash() {
-        assert_eq!(demangle("_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+        assert_eq!(
+            demangle("_ZN4core3fmt5write17h0123456789abcdefE"),
+            "core::fmt::write"
+        );
         assert_eq!(demangle("memcpy"), "memcpy");
     }
 }

@@ -57,7 +57,10 @@ impl Timers {
         let mut here = Vec::with_capacity(self.threads.len() + 8);
         for entry in std::fs::read_dir("/proc/self/task")? {
             let name = entry?.file_name();
-            here.extend(name.to_str().and_then(|name| name.parse::<libc::pid_t>().ok()));
+            here.extend(
+                name.to_str()
+                    .and_then(|name| name.parse::<libc::pid_t>().ok()),
+            );
         }
         for &tid in &here {
             if tid != self.except && !self.threads.contains_key(&tid) {
@@ -75,7 +78,9 @@ impl Timers {
 
     fn give(&mut self, tid: libc::pid_t) -> Option<Timer> {
         let first = self.first();
-        match create(tid, self.session).and_then(|timer| start(&timer, first, self.period).map(|()| timer)) {
+        match create(tid, self.session)
+            .and_then(|timer| start(&timer, first, self.period).map(|()| timer))
+        {
             Ok(timer) => Some(timer),
             Err(error) => {
                 // What the kernel says of a thread that has ended meanwhile.
@@ -94,7 +99,9 @@ impl Timers {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let period = u64::try_from(self.period.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let period = u64::try_from(self.period.as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1);
         Duration::from_nanos(self.random % period + 1)
     }
 }
@@ -124,7 +131,7 @@ fn create(tid: libc::pid_t, session: u32) -> std::io::Result<Timer> {
 
 fn start(timer: &Timer, first: Duration, period: Duration) -> std::io::Result<()> {
     let of = |time: Duration| libc::timespec {
-        tv_sec: time.as_secs() as libc::time_t,
+        tv_sec: time.as_secs() as _,
         tv_nsec: time.subsec_nanos() as _,
     };
     let times = libc::itimerspec {
@@ -148,7 +155,11 @@ mod tests {
         let period = Duration::from_millis(10);
         let mut timers = Timers::new(1, period, 0, 42);
         let firsts: Vec<Duration> = (0..1000).map(|_| timers.first()).collect();
-        assert!(firsts.iter().all(|first| !first.is_zero() && *first <= period));
+        assert!(
+            firsts
+                .iter()
+                .all(|first| !first.is_zero() && *first <= period)
+        );
         let early = firsts.iter().filter(|first| **first < period / 2).count();
         assert!((400..600).contains(&early), "{early}");
     }

@@ -67,18 +67,34 @@ impl Walker {
             let address = match frames.next() {
                 Ok(Some(FrameAddress::InstructionPointer(address))) => address,
                 Ok(Some(FrameAddress::ReturnAddress(address))) => address.get() - 1,
-                Ok(None) => return Walk { depth, is_whole: true },
-                Err(_) => return Walk { depth, is_whole: false },
+                Ok(None) => {
+                    return Walk {
+                        depth,
+                        is_whole: true,
+                    };
+                }
+                Err(_) => {
+                    return Walk {
+                        depth,
+                        is_whole: false,
+                    };
+                }
             };
             // The leaf may be anywhere, as in code that was made at run time; a caller that is no
             // code is a slip of the walk.
             if depth > 0 && !is_code(&self.code, address) {
-                return Walk { depth, is_whole: false };
+                return Walk {
+                    depth,
+                    is_whole: false,
+                };
             }
             *slot = address;
             depth += 1;
         }
-        Walk { depth, is_whole: false }
+        Walk {
+            depth,
+            is_whole: false,
+        }
     }
 }
 
@@ -110,12 +126,13 @@ fn framehop_module(module: &Module) -> Option<framehop::Module<Bytes>> {
 /// Reads 8 bytes of a stack that was copied from `sp` upwards.
 pub(crate) fn read_copy(copy: &[u8], sp: u64, at: u64) -> Result<u64, ()> {
     let offset = usize::try_from(at.checked_sub(sp).ok_or(())?).map_err(|_| ())?;
-    let bytes = copy.get(offset..offset.checked_add(8).ok_or(())?).ok_or(())?;
+    let bytes = copy
+        .get(offset..offset.checked_add(8).ok_or(())?)
+        .ok_or(())?;
     bytes.try_into().map(u64::from_le_bytes).map_err(|_| ())
 }
 
 #[cfg(test)]
-#[expect(unsafe_code, reason = "reads the copy of a stack")]
 mod tests {
     use std::mem::MaybeUninit;
 
@@ -128,8 +145,7 @@ mod tests {
         let registers = arch::here();
         let mut copy = vec![MaybeUninit::<u8>::uninit(); 64 * 1024];
         let read = memory::read_stack(registers.sp, &mut copy);
-        // SAFETY: so many bytes were written.
-        let copy = unsafe { std::slice::from_raw_parts(copy.as_ptr().cast(), read) };
+        let copy = memory::written(&copy, read);
         let mut walker = Walker::new(&modules::loaded());
         let mut addresses = [0; DEPTH_MAX];
         let walk = walker.walk(
@@ -174,7 +190,12 @@ mod tests {
         let mut walker = Walker::new(&modules::loaded());
         let mut addresses = [0; 8];
         for ip in [0, 1, 0x1234, u64::MAX] {
-            let registers = Registers { ip, sp: 16, fp: u64::MAX - 7, lr: 1 };
+            let registers = Registers {
+                ip,
+                sp: 16,
+                fp: u64::MAX - 7,
+                lr: 1,
+            };
             let walk = walker.walk(registers, |_| Err(()), &mut addresses);
             assert!(walk.depth <= 1 && !walk.is_whole, "{ip:x}: {walk:?}");
             let walk = walker.walk(registers, |at| Ok(at.wrapping_add(24)), &mut addresses);

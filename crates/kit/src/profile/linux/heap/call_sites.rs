@@ -79,21 +79,20 @@ impl CallSites {
         let first = (hash % room as u64) as usize;
         for place in (first..first + REACH).map(|place| Site::FIRST + place % room) {
             let entry = &self.entries[place];
-            let found = match entry.hash.compare_exchange(
-                0,
-                hash,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ) {
-                Ok(_) => {
-                    for (to, &from) in entry.addresses.iter().zip(stack) {
-                        to.store(from, Ordering::Relaxed);
+            let found =
+                match entry
+                    .hash
+                    .compare_exchange(0, hash, Ordering::Relaxed, Ordering::Relaxed)
+                {
+                    Ok(_) => {
+                        for (to, &from) in entry.addresses.iter().zip(stack) {
+                            to.store(from, Ordering::Relaxed);
+                        }
+                        entry.depth.store(stack.len() as u32, Ordering::Release);
+                        true
                     }
-                    entry.depth.store(stack.len() as u32, Ordering::Release);
-                    true
-                }
-                Err(other) => other == hash,
-            };
+                    Err(other) => other == hash,
+                };
             if found {
                 return Site(place as u32);
             }
@@ -124,7 +123,9 @@ impl CallSites {
     }
 
     fn entry(&self, site: Site) -> &Entry {
-        self.entries.get(site.0 as usize).unwrap_or(&self.entries[0])
+        self.entries
+            .get(site.0 as usize)
+            .unwrap_or(&self.entries[0])
     }
 
     /// Hands each site that allocated anything to `visit`, with its stack.
@@ -196,7 +197,12 @@ mod tests {
         sites.allocated(a, 100, 2.5);
         sites.allocated(a, 100, 2.5);
         sites.freed(a, 100, 2.5);
-        let expected = Sums { alloc_objects: 5, alloc_bytes: 500, live_objects: 3, live_bytes: 250 };
+        let expected = Sums {
+            alloc_objects: 5,
+            alloc_bytes: 500,
+            live_objects: 3,
+            live_bytes: 250,
+        };
         assert_eq!(sums(&sites), [(a, vec![1, 2, 3], expected)]);
     }
 
@@ -209,7 +215,10 @@ mod tests {
         let all = sums(&sites);
         let total: i64 = all.iter().map(|(_, _, sums)| sums.alloc_objects).sum();
         assert_eq!(total, 2 * SITES as i64);
-        assert!(all.iter().any(|(site, _, sums)| *site == Site::OVER && sums.alloc_objects > 0));
+        assert!(
+            all.iter()
+                .any(|(site, _, sums)| *site == Site::OVER && sums.alloc_objects > 0)
+        );
     }
 
     #[test]

@@ -18,9 +18,8 @@ use crate::profile::linux::modules;
 /// # Errors
 /// [`NotMeasured::NotInstalled`] before [`start`](super::start).
 pub fn profile(kind: Kind) -> Result<Vec<u8>, NotMeasured> {
-    let sampling = sampler::sampling().ok_or(NotMeasured::NotInstalled(
-        "heap::start was not called",
-    ))?;
+    let sampling =
+        sampler::sampling().ok_or(NotMeasured::NotInstalled("heap::start was not called"))?;
     let modules = modules::loaded();
     let generation = modules::generation();
     if sampling.generation.swap(generation, Ordering::AcqRel) != generation {
@@ -50,7 +49,12 @@ pub fn profile(kind: Kind) -> Result<Vec<u8>, NotMeasured> {
         ));
     }
     sampling.sites.for_each(|site, stack, sums| {
-        let Sums { alloc_objects, alloc_bytes, live_objects, live_bytes } = sums;
+        let Sums {
+            alloc_objects,
+            alloc_bytes,
+            live_objects,
+            live_bytes,
+        } = sums;
         let values = [alloc_objects, alloc_bytes, live_objects, live_bytes];
         match site {
             Site::OVER => encoder.unknown("[more call sites than the profile keeps]", &values, &[]),

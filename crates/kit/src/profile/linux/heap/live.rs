@@ -126,14 +126,19 @@ mod tests {
     }
 
     fn block(size: u64) -> Block {
-        Block { size, site: Site::of(size as u32 % 100) }
+        Block {
+            size,
+            site: Site::of(size as u32 % 100),
+        }
     }
 
     #[test]
     fn what_is_put_in_comes_out_once() {
         let live = fresh();
         // Addresses that no allocator gives, so that the counters of this process stay true.
-        let addresses: Vec<usize> = (0..10_000).map(|n| 0x6000_0000_0000_0001 + n * 4096).collect();
+        let addresses: Vec<usize> = (0..10_000)
+            .map(|n| 0x6000_0000_0000_0001 + n * 4096)
+            .collect();
         for (n, &address) in addresses.iter().enumerate() {
             assert!(live.insert(address, block(n as u64)));
             assert!(live.counts.may_have(address));
@@ -142,7 +147,10 @@ mod tests {
             assert_eq!(live.remove(address), Some(block(n as u64)));
             assert_eq!(live.remove(address), None);
         }
-        let still = addresses.iter().filter(|&&address| live.counts.may_have(address)).count();
+        let still = addresses
+            .iter()
+            .filter(|&&address| live.counts.may_have(address))
+            .count();
         assert_eq!(still, 0);
     }
 

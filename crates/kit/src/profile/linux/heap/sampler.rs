@@ -48,7 +48,9 @@ pub(crate) struct Sampling {
 /// [`NotMeasured::Busy`] if it was called before, [`NotMeasured::Refused`] where the system gives no
 /// memory.
 pub fn start(options: Options) -> Result<(), NotMeasured> {
-    let _one = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one = STARTING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if is_installed() {
         return Err(NotMeasured::Busy);
     }

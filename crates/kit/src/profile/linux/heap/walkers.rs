@@ -67,9 +67,7 @@ impl Walkers {
                     start = at;
                     length = memory::read_stack(at, copy);
                 }
-                // SAFETY: so many bytes were written.
-                let known = unsafe { std::slice::from_raw_parts(copy.as_ptr().cast(), length) };
-                unwind::read_copy(known, start, at)
+                unwind::read_copy(memory::written(copy, length), start, at)
             };
             // A panic must not leave an allocator. None is known, but the tables come from files.
             std::panic::catch_unwind(AssertUnwindSafe(|| walker.walk(from, read, into).depth))
@@ -87,7 +85,7 @@ impl Walkers {
                 continue;
             }
             // SAFETY: taken by us.
-            unsafe { std::mem::swap(&mut *place.walker.get(), &mut new) };
+            unsafe { std::ptr::swap(place.walker.get(), &raw mut new) };
             place.is_taken.store(false, Ordering::Release);
         }
     }
