@@ -21,6 +21,7 @@ use crate::admin::{self, Access, Admin, AdminError};
 use crate::deadline::DeadlineLayer;
 use crate::lifecycle::generations::{self, ConfigError, Generation, Live};
 use crate::lifecycle::{Drain, Server, Signal, Signals, drain, serve};
+use crate::profile::{block, heap};
 use crate::status::{Phase, Status};
 use crate::tasks::{self, Kind};
 use crate::trace::TraceLayer;
@@ -299,6 +300,11 @@ impl Builder {
             runtime.worker_threads(workers.max(1));
         }
         let runtime = runtime.build().map_err(Error::Runtime)?;
+        // Both for what the admin listener shows; where they cannot be, it says why.
+        let _watchdog = self.admin.is_some().then(block::Watchdog::start);
+        if self.admin.is_some() {
+            let _ = heap::start(heap::Options::default());
+        }
         let status = Arc::new(Status::new(&self.name));
         // Outlives the drain: it is then that somebody wants to see what does not end.
         let admin = match self.admin {

@@ -6,6 +6,7 @@
 //! | part | does |
 //! |---|---|
 //! | [`admin`] | the private listener: `/debug/pprof/`, tasks, status, probes |
+//! | [`profile`] | CPU, heap, threads, and who blocks a worker |
 //! | [`tasks`] | [`spawn`]: tasks that dumps show, and that end with their request |
 //! | [`logs`] | one JSON object a line, with `trace_id` and `span_id` |
 //! | [`trace`] | a span for each request, in the caller's trace |
@@ -24,6 +25,7 @@ pub mod labels;
 pub mod lifecycle;
 pub mod logs;
 pub mod outgoing;
+pub mod profile;
 mod request;
 pub mod scope;
 mod status;

@@ -34,8 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "report",
         ],
     ),
-    ("kit", &["pprof"]),
     (TESTKIT, &[]),
+    ("kit", &["pprof"]),
 ];
 
 /// Starts the built program for tests; nothing that is shipped may need it.

@@ -10,6 +10,7 @@ use http::StatusCode;
 
 use super::answer::{Answer, DUMP_PATIENCE};
 use super::query::Query;
+use crate::profile::{NotMeasured, block, cpu, heap, threads};
 use crate::tasks;
 
 type Answering<'q> = Pin<Box<dyn Future<Output = Answer> + Send + 'q>>;
@@ -27,7 +28,7 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         name: "allocs",
         shows: "all past allocations, sampled",
-        answer: |query| Box::pin(heap(query)),
+        answer: |query| Box::pin(allocs(query)),
     },
     Endpoint {
         name: "block",
@@ -156,28 +157,57 @@ async fn trace(_: Query<'_>) -> Answer {
 const SECONDS_MAX: u64 = 300;
 
 async fn cpu(query: Query<'_>) -> Answer {
-    match query.seconds(30, SECONDS_MAX) {
-        Ok(_) => not_built("CPU time"),
-        Err(refusal) => refusal,
-    }
+    let asked = query.seconds(30, SECONDS_MAX).and_then(|time| {
+        Ok((
+            time,
+            query.number("hz", u64::from(cpu::Options::default().hz))?,
+        ))
+    });
+    let (time, hz) = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal,
+    };
+    let options = cpu::Options {
+        hz: u32::try_from(hz).unwrap_or(cpu::Options::HZ_MAX),
+    };
+    // Dropped with this future when the client leaves, and then it ends.
+    let session = match cpu::start(options) {
+        Ok(session) => session,
+        Err(reason) => return not_measured(&reason),
+    };
+    tokio::time::sleep(time).await;
+    saved("profile", Ok(session.finish()))
 }
 
 async fn heap(_: Query<'_>) -> Answer {
-    not_built("allocations")
+    saved("heap", heap::profile(heap::Kind::Heap))
+}
+
+async fn allocs(_: Query<'_>) -> Answer {
+    saved("allocs", heap::profile(heap::Kind::Allocs))
 }
 
 async fn block(_: Query<'_>) -> Answer {
-    not_built("blocked polls")
+    saved("block", block::profile())
 }
 
 async fn threads(_: Query<'_>) -> Answer {
-    not_built("threads")
+    saved("threadcreate", threads::profile())
 }
 
-fn not_built(what: &str) -> Answer {
-    Answer::NotMeasured(format!(
-        "not measured: this build of the kit does not sample {what}"
-    ))
+fn saved(name: &'static str, profile: Result<Vec<u8>, NotMeasured>) -> Answer {
+    match profile {
+        Ok(bytes) => Answer::Profile { name, bytes },
+        Err(reason) => not_measured(&reason),
+    }
+}
+
+/// 501, but for what is only taken at the moment: a second CPU profile is 500, as in Go.
+fn not_measured(reason: &NotMeasured) -> Answer {
+    match reason {
+        NotMeasured::Busy => Answer::Refused(StatusCode::INTERNAL_SERVER_ERROR, reason.to_string()),
+        _ => Answer::NotMeasured(format!("not measured: {reason}")),
+    }
 }
 
 #[cfg(test)]

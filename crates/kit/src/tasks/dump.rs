@@ -101,10 +101,15 @@ pub async fn dump(patience: Duration) -> Dump {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let took = began.elapsed();
-    let tasks: Vec<Seen> = live
+    let seen: Vec<(&Meta, Vec<Vec<usize>>)> = live
         .iter()
         .filter(|task| Arc::strong_count(task) > 1)
-        .map(|task| see(task, answered(task)))
+        .map(|task| (&**task, std::mem::take(&mut *registry::lock(&task.stacks))))
+        .collect();
+    frames::learn(seen.iter().flat_map(|(_, stacks)| stacks));
+    let tasks: Vec<Seen> = seen
+        .iter()
+        .map(|(task, stacks)| see(task, answered(task), stacks))
         .collect();
     let silent = |seen: &&Seen| matches!(seen.state, State::Running | State::Runnable);
     Dump {
@@ -114,17 +119,15 @@ pub async fn dump(patience: Duration) -> Dump {
     }
 }
 
-fn see(task: &Meta, answered: bool) -> Seen {
+fn see(task: &Meta, answered: bool, stacks: &[Vec<usize>]) -> Seen {
     let state = match (task.kind, answered) {
         (Kind::Blocking, _) => State::Blocking,
         (_, true) => State::Waiting,
         (_, false) if task.polling.load(Ordering::Relaxed) => State::Running,
         (_, false) => State::Runnable,
     };
-    let stacks = match state {
-        State::Waiting => std::mem::take(&mut *registry::lock(&task.stacks)),
-        _ => Vec::new(),
-    };
+    // Of one that runs they are from an earlier dump.
+    let stacks = if state == State::Waiting { stacks } else { &[] };
     Seen {
         id: task.id,
         kind: task.kind,

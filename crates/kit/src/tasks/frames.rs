@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use super::registry::lock;
+use crate::profile::symbolize;
 
 /// Addresses whose names are kept. A program has fewer await points than this.
 const KNOWN_MAX: usize = 65_536;
@@ -74,42 +75,56 @@ fn is_plumbing(frame: &Frame) -> bool {
         || function.contains("shakedown_kit::scope::InScope")
 }
 
-/// The function at an address, and what is inlined there, innermost first.
-fn frames_at(address: usize) -> Arc<[Frame]> {
-    if let Some(known) = lock(&KNOWN).get(&address) {
-        return Arc::clone(known);
-    }
-    let mut frames = Vec::new();
+/// Reads the names of all addresses that are not known yet, in one go: opening the executable's
+/// debug information is what takes long.
+pub(super) fn learn<'s>(stacks: impl Iterator<Item = &'s Vec<usize>>) {
+    let unknown: Vec<usize> = {
+        let known = lock(&KNOWN);
+        let mut unknown: Vec<usize> = stacks
+            .flatten()
+            .copied()
+            .filter(|address| !known.contains_key(address))
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
+    };
     // The address is where the call returns to; the call itself is the byte before.
-    backtrace::resolve(address.wrapping_sub(1) as *mut _, |symbol| {
-        frames.push(Frame {
-            address,
-            function: symbol
-                .name()
-                .map(|name| readable(&format!("{name:#}")))
-                .unwrap_or_default(),
-            file: symbol
-                .filename()
-                .map(|file| file.display().to_string())
-                .unwrap_or_default(),
-            line: symbol.lineno().unwrap_or(0),
-        });
-    });
-    let frames: Arc<[Frame]> = frames.into();
+    let calls: Vec<u64> = unknown
+        .iter()
+        .map(|address| address.wrapping_sub(1) as u64)
+        .collect();
+    let names = symbolize::resolve(&calls);
     let mut known = lock(&KNOWN);
-    if known.len() < KNOWN_MAX {
-        known.insert(address, Arc::clone(&frames));
+    for (address, frames) in unknown.into_iter().zip(names) {
+        if known.len() >= KNOWN_MAX {
+            return;
+        }
+        let frames = frames.into_iter().map(|frame| Frame {
+            address,
+            function: readable(&frame.function),
+            file: frame.file,
+            line: frame.line,
+        });
+        known.insert(address, frames.collect());
     }
-    frames
 }
+
+/// The function at an address, and what is inlined there, innermost first; none if nobody learned it.
+fn frames_at(address: usize) -> Arc<[Frame]> {
+    lock(&KNOWN).get(&address).cloned().unwrap_or_default()
+}
+
+/// What the compiler calls the body of an async function or block, in the forms of its manglings and
+/// of its debug information.
+const GENERATED: [&str; 4] = ["{{closure}}", "{closure#", "{async_fn#", "{async_block#"];
 
 /// A name as people write it: an async function is called like itself, not like the closure that
 /// the compiler makes of it.
 pub(super) fn readable(name: &str) -> String {
     let mut name = name;
-    while let Some(shorter) = name
-        .strip_suffix("::{{closure}}")
-        .or_else(|| name.strip_suffix("::{closure#0}"))
+    while let Some((shorter, last)) = name.rsplit_once("::")
+        && GENERATED.iter().any(|start| last.starts_with(start))
     {
         name = shorter;
     }
@@ -135,6 +150,8 @@ mod tests {
 
     #[test]
     fn an_address_of_nowhere_has_no_name_and_does_no_harm() {
-        assert_eq!(resolve(&[0, 1, usize::MAX]).len(), 0);
+        let nowhere = vec![0, 1, usize::MAX];
+        learn(std::iter::once(&nowhere));
+        assert_eq!(resolve(&nowhere).len(), 0);
     }
 }

@@ -12,6 +12,7 @@ use tracing::instrument::Instrumented;
 
 use super::registry::{self, Entry};
 use super::{capture, dump};
+use crate::profile::block;
 use crate::scope::{InScope, Scope};
 
 thread_local! {
@@ -66,6 +67,7 @@ impl<F: Future> Future for Tracked<F> {
             *this.waker_kept = true;
         }
         let _polling = this.entry.polling();
+        let _watched = block::Poll::begin();
         let wanted = dump::latest();
         if meta.seen_in.load(Ordering::Relaxed) == wanted {
             return this.future.poll(context);
