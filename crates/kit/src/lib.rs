@@ -36,3 +36,8 @@ pub use builder::{Builder, Error, Kit};
 pub use deadline::{cancelled, deadline, remaining};
 pub use status::Phase;
 pub use tasks::{spawn, spawn_blocking, spawn_detached};
+
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -179,20 +179,35 @@ async fn cpu(query: Query<'_>) -> Answer {
     saved("profile", Ok(session.finish()))
 }
 
-async fn heap(_: Query<'_>) -> Answer {
-    saved("heap", heap::profile(heap::Kind::Heap))
+async fn heap(query: Query<'_>) -> Answer {
+    binary(query, "heap", || heap::profile(heap::Kind::Heap))
 }
 
-async fn allocs(_: Query<'_>) -> Answer {
-    saved("allocs", heap::profile(heap::Kind::Allocs))
+async fn allocs(query: Query<'_>) -> Answer {
+    binary(query, "allocs", || heap::profile(heap::Kind::Allocs))
 }
 
-async fn block(_: Query<'_>) -> Answer {
-    saved("block", block::profile())
+async fn block(query: Query<'_>) -> Answer {
+    binary(query, "block", block::profile)
 }
 
-async fn threads(_: Query<'_>) -> Answer {
-    saved("threadcreate", threads::profile())
+async fn threads(query: Query<'_>) -> Answer {
+    binary(query, "threadcreate", threads::profile)
+}
+
+/// A profile that is made in its binary form only.
+fn binary(
+    query: Query<'_>,
+    name: &'static str,
+    profile: impl FnOnce() -> Result<Vec<u8>, NotMeasured>,
+) -> Answer {
+    match query.number("debug", 0) {
+        Ok(0) => saved(name, profile()),
+        Ok(_) => Answer::NotMeasured(format!(
+            "not made: {name} has no text form here; ask without debug, or with `go tool pprof -text`"
+        )),
+        Err(refusal) => refusal,
+    }
 }
 
 fn saved(name: &'static str, profile: Result<Vec<u8>, NotMeasured>) -> Answer {

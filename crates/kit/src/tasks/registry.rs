@@ -16,8 +16,10 @@ use crate::scope::Scope;
 const SHARDS: usize = 32;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
-static SHARDED: [Mutex<Option<HashMap<u64, Arc<Meta>>>>; SHARDS] =
-    [const { Mutex::new(None) }; SHARDS];
+/// Tasks by number; none until the first comes, because a map cannot be made before `main`.
+type Shard = Mutex<Option<HashMap<u64, Arc<Meta>>>>;
+
+static SHARDED: [Shard; SHARDS] = [const { Mutex::new(None) }; SHARDS];
 
 /// What a task is for, and so what ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,7 +189,7 @@ pub(super) fn find(id: u64) -> Option<Arc<Meta>> {
     lock(shard(id)).as_ref()?.get(&id).cloned()
 }
 
-fn shard(id: u64) -> &'static Mutex<Option<HashMap<u64, Arc<Meta>>>> {
+fn shard(id: u64) -> &'static Shard {
     &SHARDED[id as usize % SHARDS]
 }
 

@@ -28,7 +28,7 @@ pub fn goroutines(dump: &Dump) -> String {
         let (file, line) = task.spawned_at;
         let _ = match &task.parent {
             Some((id, function)) => writeln!(text, "created by {function} in goroutine {id}"),
-            None => writeln!(text, "created by {}", CREATED_OUTSIDE),
+            None => writeln!(text, "created by {CREATED_OUTSIDE}"),
         };
         let _ = writeln!(text, "\t{file}:{line}\n");
     }
@@ -140,13 +140,10 @@ pub fn page(dump: &Dump, unregistered: Option<usize>) -> String {
                 let _ = writeln!(text, "  waits for {} of {}:", number + 1, task.stacks.len());
             }
             for frame in stack {
-                let _ = writeln!(
-                    text,
-                    "    {}  {}:{}",
-                    name(frame),
-                    place(&frame.file),
-                    frame.line
-                );
+                let _ = match frame.file.as_str() {
+                    "" => writeln!(text, "    {}", name(frame)),
+                    file => writeln!(text, "    {}  {file}:{}", name(frame), frame.line),
+                };
             }
         }
     }

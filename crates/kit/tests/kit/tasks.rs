@@ -111,17 +111,17 @@ fn blocked_workers_do_not_block_a_dump() {
     let runtime = runtime();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+    let context = runtime.enter();
     for _ in 0..2 {
         let released = std::sync::Arc::clone(&released);
-        runtime.block_on(async {
-            shakedown_kit::spawn(async move {
-                let _ = released
-                    .lock()
-                    .map(|released| released.recv_timeout(Duration::from_secs(30)));
-            })
+        shakedown_kit::spawn(async move {
+            let _ = released
+                .lock()
+                .map(|released| released.recv_timeout(Duration::from_secs(30)));
         });
     }
-    let waits = runtime.block_on(async { shakedown_kit::spawn(sleeps()) });
+    let waits = shakedown_kit::spawn(sleeps());
+    drop(context);
     let elsewhere = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
