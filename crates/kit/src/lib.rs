@@ -10,7 +10,7 @@
 //! | [`tasks`] | [`spawn`]: tasks that dumps show, and that end with their request |
 //! | [`logs`] | one JSON object a line, with `trace_id` and `span_id` |
 //! | [`trace`] | a span for each request, in the caller's trace |
-//! | [`deadline`] | handlers that end at their deadline, or when the client leaves |
+//! | [`mod@deadline`] | handlers that end at their deadline, or when the client leaves |
 //! | [`outgoing`] | calls that carry the deadline and the trace on |
 //! | [`lifecycle`] | signals, readiness, drain, generations of the configuration |
 //!

@@ -5,6 +5,7 @@
 
 mod admin;
 mod deadlines;
+mod grpc;
 mod lifecycle;
 mod tasks;
 
