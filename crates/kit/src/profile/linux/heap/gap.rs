@@ -41,6 +41,14 @@ pub(crate) fn pause() {
     LEFT.set(LOOK_AGAIN);
 }
 
+/// Begins a new gap, as if nothing had been allocated: what is left of a gap that was not looked at
+/// is as long, on average, as a whole one.
+pub(crate) fn renew(mean: u64) {
+    if RANDOM.get() != 0 {
+        LEFT.set(draw(mean));
+    }
+}
+
 /// Decides on the allocation of `size` bytes that made [`spend`] true, and draws the next gap.
 pub(crate) fn is_sampled(size: usize, mean: u64) -> bool {
     if RANDOM.get() == 0 {
