@@ -11,7 +11,6 @@
 use std::hint::black_box;
 use std::io::Read;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use shakedown_kit::profile::{NotMeasured, cpu};
@@ -116,60 +115,6 @@ fn one_at_a_time_and_another_after_it() {
     let second = cpu::start(cpu::Options { hz: 250 }).expect("the first was thrown away");
     let profile = Profile::decode(&second.finish()).expect("we wrote it");
     assert_eq!(profile.period, 4_000_000);
-}
-
-#[test]
-fn threads_that_come_and_go_do_no_harm() {
-    let _one = ONE.lock();
-    stress(Duration::from_secs(2), 100);
-}
-
-/// Sets it at the end, also when an assertion fails: scoped threads are waited for.
-struct Sets<'s>(&'s AtomicBool);
-
-impl Drop for Sets<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Profiles while threads come and go and the process forks.
-fn stress(for_how_long: Duration, threads_at_once: usize) {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let _stop = Sets(&stop);
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let threads: Vec<_> = (0..threads_at_once / 4)
-                        .map(|_| std::thread::spawn(|| hot(Duration::from_micros(200))))
-                        .collect();
-                    for thread in threads {
-                        thread.join().expect("no panic");
-                    }
-                }
-            });
-        }
-        let since = Instant::now();
-        let mut samples = 0;
-        while samples == 0 || since.elapsed() < for_how_long {
-            let profile = profile_of(|| std::thread::sleep(Duration::from_millis(300)));
-            samples += profile.samples().len();
-            let child = std::process::Command::new("true")
-                .status()
-                .expect("a child");
-            assert!(child.success());
-            assert!(since.elapsed() < 10 * for_how_long, "no sample at all");
-        }
-    });
-}
-
-/// `cargo test -p shakedown-kit --release --test cpu -- --ignored ten_minutes`
-#[test]
-#[ignore = "ten minutes"]
-fn ten_minutes_of_a_thousand_threads() {
-    let _one = ONE.lock();
-    stress(Duration::from_secs(600), 1000);
 }
 
 /// True shares, by the thread's own CPU clock, against those of the profile.

@@ -73,8 +73,13 @@ fn grows() -> Vec<u8> {
     text
 }
 
+#[inline(never)]
+fn written() -> Vec<u8> {
+    heap::profile(heap::Kind::Heap).expect("it was started")
+}
+
 fn read() -> Profile {
-    let bytes = heap::profile(heap::Kind::Heap).expect("it was started");
+    let bytes = written();
     Profile::decode(&bytes).expect("we wrote it")
 }
 
@@ -157,6 +162,9 @@ fn estimates_are_within_the_error_of_sampling() {
         !rows.iter().any(|row| row.name.contains("Sampler")),
         "{rows:#?}"
     );
+
+    // Nor is the writing of profiles part of it.
+    assert_eq!(value(&read(), "heap::written", "alloc_objects"), 0.0);
 
     // What another thread releases is released.
     std::thread::spawn(move || drop(kept))

@@ -313,6 +313,11 @@ impl Profile {
         FunctionId::at(self.functions.len() - 1)
     }
 
+    /// The function `id`, to be completed.
+    pub fn function_mut(&mut self, id: FunctionId) -> Option<&mut Function> {
+        self.functions.get_mut(id.index())
+    }
+
     /// Adds a location; `lines` has the innermost inlined call first.
     pub fn push_location(
         &mut self,

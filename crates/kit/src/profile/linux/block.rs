@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::encode::Encoder;
+use super::heap::Unseen;
 use super::stacks::Stacks;
 use super::standing::{self, Onlooker, waited_for_cpu};
 use super::{clock, modules, signal};
@@ -198,6 +199,7 @@ impl Watchdog {
                 .name("kit-watchdog".to_owned())
                 .spawn(move || {
                     clock::block_signals();
+                    let _unseen = Unseen::begin();
                     let mut watch = Watch::new();
                     while !stop.load(Ordering::Acquire) {
                         std::thread::park_timeout(LOOK_EVERY);
@@ -333,6 +335,7 @@ fn hold(worker: &Worker, held: &mut Held, lasted: Duration, onlooker: &mut Onloo
 /// # Errors
 /// [`NotMeasured::NotInstalled`] if no [`Watchdog`] was started.
 pub fn profile() -> Result<Vec<u8>, NotMeasured> {
+    let _unseen = Unseen::begin();
     let modules = modules::loaded();
     let types = [("contentions", "count"), ("delay", "nanoseconds")];
     let mut encoder = Encoder::new(&types, &modules, |_| false);

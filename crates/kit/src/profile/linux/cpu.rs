@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::encode::Encoder;
+use super::heap::Unseen;
 use super::modules::{self, Module};
 use super::signal::{self, LOST, SESSION};
 use super::slots::{self, Seen};
@@ -94,6 +95,7 @@ impl Session {
                 .name("kit-cpu-profile".to_owned())
                 .spawn(move || {
                     clock::block_signals();
+                    let _unseen = Unseen::begin();
                     let mut collector = Collector::new(number, period);
                     // Ends only with the one who waits for it.
                     let _ = ready.send(());

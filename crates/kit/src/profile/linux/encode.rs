@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shakedown_pprof::{
-    FunctionId, Label, LabelValue, Line, LocationId, Mapping, MappingId, Profile, ValueType,
+    FunctionId, Label, LabelValue, Line, LocationId, Mapping, MappingId, Profile, StringId,
+    ValueType,
 };
 
+use super::heap::Unseen;
 use super::modules::Module;
 use super::symbolize::{Frame, Symbolizer};
 
@@ -21,6 +23,8 @@ pub(crate) struct Encoder<'m> {
     functions: HashMap<(String, String), FunctionId>,
     /// Frames at the leaf that belong to the measuring.
     is_ours: fn(&str) -> bool,
+    /// What is allocated here is no allocation of the service.
+    _unseen: Unseen,
 }
 
 /// A label of a sample.
@@ -36,6 +40,7 @@ impl<'m> Encoder<'m> {
         modules: &'m [Module],
         is_ours: fn(&str) -> bool,
     ) -> Self {
+        let unseen = Unseen::begin();
         let mut profile = Profile::new(sample_types);
         // pprof takes the first mapping for the program.
         let mut order: Vec<usize> = (0..modules.len()).collect();
@@ -62,6 +67,7 @@ impl<'m> Encoder<'m> {
             locations: HashMap::new(),
             functions: HashMap::new(),
             is_ours,
+            _unseen: unseen,
         }
     }
 
@@ -183,6 +189,11 @@ impl<'m> Encoder<'m> {
             return *known;
         }
         let id = self.profile.push_function(&frame.function, &frame.file, 0);
+        if let Some(function) = self.profile.function_mut(id) {
+            // pprof takes a name that equals the linker's for a mangled one, and cuts what stands
+            // between < and > out of it.
+            function.system_name = StringId::default();
+        }
         self.functions.insert(key, id);
         id
     }

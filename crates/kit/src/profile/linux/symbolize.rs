@@ -2,13 +2,14 @@
 //!
 //! Files are opened when a name of theirs is first asked for, and closed with the answer: the
 //! parsed debug information of a service is tens of megabytes. What was found is kept, for as many
-//! addresses as [`KEPT_MAX`].
+//! addresses as `KEPT_MAX`.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use addr2line::Loader;
 
+use super::heap::Unseen;
 use super::modules::{self, Module};
 pub use crate::profile::contract::Frame;
 
@@ -33,6 +34,7 @@ static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 /// assert!(frames[0].iter().any(|frame| frame.function.ends_with("handler")));
 /// ```
 pub fn resolve(addresses: &[u64]) -> Vec<Vec<Frame>> {
+    let _unseen = Unseen::begin();
     Symbolizer::new(&modules::loaded()).resolve(addresses)
 }
 

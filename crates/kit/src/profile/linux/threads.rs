@@ -7,6 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::encode::{Encoder, Value};
+use super::heap::Unseen;
 use super::standing::{Onlooker, Standing};
 use super::{arch, clock, signal};
 use crate::profile::NotMeasured;
@@ -31,6 +32,7 @@ struct Seen {
 /// where /proc cannot be read.
 pub fn profile() -> Result<Vec<u8>, NotMeasured> {
     signal::install()?;
+    let _unseen = Unseen::begin();
     let threads = std::fs::read_dir("/proc/self/task")
         .map_err(|error| NotMeasured::Refused {
             what: "listing threads",

@@ -20,6 +20,7 @@ use crate::profile::linux::modules;
 pub fn profile(kind: Kind) -> Result<Vec<u8>, NotMeasured> {
     let sampling =
         sampler::sampling().ok_or(NotMeasured::NotInstalled("heap::start was not called"))?;
+    let _unseen = sampler::Unseen::begin();
     let modules = modules::loaded();
     let generation = modules::generation();
     if sampling.generation.swap(generation, Ordering::AcqRel) != generation {

@@ -39,6 +39,7 @@ use std::alloc::{GlobalAlloc, Layout};
 
 pub use crate::profile::contract::{HeapOptions as Options, Kind};
 pub use export::profile;
+pub(crate) use sampler::Unseen;
 pub use sampler::{is_installed, start};
 
 /// A global allocator that samples what goes through it to `A`.
