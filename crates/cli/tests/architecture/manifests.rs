@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (TESTKIT, &[]),
+    ("kit", &["pprof"]),
 ];
 
 /// Starts the built program for tests; nothing that is shipped may need it.
