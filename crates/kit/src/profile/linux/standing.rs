@@ -242,6 +242,7 @@ mod tests {
         }
     }
 
+    #[cfg(all(target_arch = "x86_64", target_env = "gnu"))]
     #[inline(never)]
     fn waits_for_a_word(words: &mpsc::Receiver<()>) {
         let _ = words.recv();
