@@ -2,7 +2,7 @@
 //!
 //! Files are opened when a name of theirs is first asked for, and closed with the answer: the
 //! parsed debug information of a service is tens of megabytes. What was found is kept, for as many
-//! addresses as [`KEPT_MAX`].
+//! addresses as a large service has on its stacks.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
