@@ -71,7 +71,7 @@ fn who_holds_a_worker_is_seen_in_the_act() {
         }
     });
     // A sleeping thread is not asked by a signal; elsewhere its stack cannot be walked without one.
-    let seen = if cfg!(target_arch = "x86_64") {
+    let seen = if cfg!(all(target_arch = "x86_64", target_env = "gnu")) {
         &["block::computes", "block::sleeps"][..]
     } else {
         &["block::computes"]

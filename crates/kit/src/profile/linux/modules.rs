@@ -126,14 +126,21 @@ unsafe extern "C" fn visit(
                 .to_string_lossy()
                 .into_owned()
         };
-        modules.extend(read(&name, info.dlpi_addr, headers));
+        // The program itself comes first, with a name that differs from libc to libc.
+        let is_main = modules.is_empty();
+        modules.extend(read(&name, is_main, info.dlpi_addr, headers));
     }
     0
 }
 
 /// # Safety
 /// `headers` are of a module that is loaded at `bias` and stays during the call.
-unsafe fn read(name: &str, bias: u64, headers: &[libc::Elf64_Phdr]) -> Option<Module> {
+unsafe fn read(
+    name: &str,
+    is_main: bool,
+    bias: u64,
+    headers: &[libc::Elf64_Phdr],
+) -> Option<Module> {
     let at = |header: &libc::Elf64_Phdr| bias.wrapping_add(header.p_vaddr);
     let executable = |header: &&libc::Elf64_Phdr| {
         header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_X != 0
@@ -146,8 +153,7 @@ unsafe fn read(name: &str, bias: u64, headers: &[libc::Elf64_Phdr]) -> Option<Mo
         .map(|header| at(header).saturating_add(header.p_memsz))
         .max()?
         .next_multiple_of(PAGE);
-    let is_main = name.is_empty();
-    let (name, file) = name_and_file(name);
+    let (name, file) = name_and_file(name, is_main);
     // SAFETY: the caller's promise.
     let (build_id, unwind) = unsafe {
         let build_id = headers
@@ -167,8 +173,8 @@ unsafe fn read(name: &str, bias: u64, headers: &[libc::Elf64_Phdr]) -> Option<Mo
     })
 }
 
-fn name_and_file(name: &str) -> (String, Option<PathBuf>) {
-    if name.is_empty() {
+fn name_and_file(name: &str, is_main: bool) -> (String, Option<PathBuf>) {
+    if is_main {
         // The link still opens the running program after its file was replaced.
         let link = PathBuf::from("/proc/self/exe");
         let target = std::fs::read_link(&link).unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! Files are opened when a name of theirs is first asked for, and closed with the answer: the
 //! parsed debug information of a service is tens of megabytes. What was found is kept, for as many
-//! addresses as `KEPT_MAX`.
+//! addresses as a large service has on its stacks.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -199,7 +199,7 @@ mod tests {
         // A program that is linked dynamically has a stub in between, without a name.
         let names: Vec<_> = frames.iter().map(|frame| frame.function.as_str()).collect();
         assert!(
-            names.is_empty() || names[0].contains("getppid"),
+            names.is_empty() || names.iter().any(|name| name.contains("getppid")),
             "{names:?}"
         );
     }

@@ -182,7 +182,8 @@ mod tests {
         assert!(inner.is_some() && inner < outer, "{names:#?}");
         // What calls this is the C library, whose own functions have no names in most systems.
         assert!(at("Thread>::new::thread_start") > outer, "{names:#?}");
-        assert!(is_whole, "{names:#?}");
+        // musl has no unwind tables, so that its own first call is not known for one.
+        assert!(is_whole || cfg!(target_env = "musl"), "{names:#?}");
     }
 
     #[test]
