@@ -53,8 +53,9 @@ pub(crate) const PURE: [&str; 8] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 8] = [
+const FOREIGN_OF_PURE: [&str; 9] = [
     "flate2",
+    "libdeflater",
     "memchr",
     "object",
     "regex",
