@@ -6,6 +6,13 @@ use shakedown_testkit::{Ended, Run};
 use crate::PROGRAM;
 use crate::outside::Outside;
 
+/// Nothing can be told to stop by its address.
+pub(crate) const STOP_BY_ADDRESS: (&str, &str, &str) = (
+    "sigterm-ignored",
+    "not exercised",
+    "--pid PID --consent stop",
+);
+
 /// A run with requests to all that `orders` serves.
 pub(crate) fn run() -> Run {
     Run::of(PROGRAM).flags(["check", "--window", "6s", "--format", "json"])
