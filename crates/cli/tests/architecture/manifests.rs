@@ -8,7 +8,7 @@ use crate::{assert_none, crates, read};
 const ARROWS: &[(&str, &[&str])] = &[
     ("findings", &[]),
     ("pprof", &[]),
-    ("pprof-cli", &["pprof"]),
+    ("pprof-cli", &["pprof", "symbols"]),
     ("symbols", &[]),
     ("evidence", &["pprof", "symbols"]),
     ("experiment", &["evidence"]),
@@ -53,12 +53,17 @@ pub(crate) const PURE: [&str; 8] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 9] = [
+const FOREIGN_OF_PURE: [&str; 13] = [
+    // Without its feature loader, which opens files.
+    "addr2line",
+    "cpp_demangle",
     "flate2",
+    "gimli",
     "libdeflater",
     "memchr",
     "object",
     "regex",
+    "rustc-demangle",
     "serde",
     "serde_json",
     "thiserror",
