@@ -177,7 +177,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("http", Text, Source, "Address of the web page"),
         flag("no_browser", Bool, Source, "Opens no browser"),
         flag("seconds", Int, Source, "How long a server measures"),
-        flag("symbolize", Text, Source, "Where symbols come from"),
+        flag(
+            "symbolize",
+            Text,
+            Source,
+            "Names and lines: none, local, fastlocal, gotool, remote; force; demangle=none|full|templates",
+        ),
         flag(
             "timeout",
             Int,

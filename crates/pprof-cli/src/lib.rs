@@ -5,10 +5,12 @@
 //! The interactive shell, the web page and disassembly are not here.
 
 mod arguments;
+mod binaries;
 mod flags;
 mod output;
 mod saved;
 mod sources;
+mod symbolize;
 mod url;
 mod usage;
 mod world;

@@ -3,12 +3,12 @@
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
 use shakedown_pprof::report::{self, combine, subtract};
-use shakedown_pprof::{Columns, Limits, Mapping, Profile, SimpleNames, StringId};
+use shakedown_pprof::{Columns, Limits, Mapping, Profile, StringId};
 
 use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::{Stop, World, saved, url};
+use crate::{Stop, World, binaries, saved, symbolize, url};
 
 pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Profile, Stop> {
     let mut profile = fetch_all(&arguments.sources, "source", arguments, world)?;
@@ -17,7 +17,11 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let base_profile = fetch_all(sources, "base", arguments, world)?;
         profile = subtract(profile, base_profile, base.how).map_err(Stop::failed)?;
     }
-    symbolize(&mut profile, &arguments.symbolize, world);
+    let is_remote = arguments
+        .sources
+        .iter()
+        .any(|s| remote(s, arguments, world).is_some());
+    symbolize::symbolize(&mut profile, &arguments.symbolize, is_remote, world);
     if arguments.all_frames {
         profile.drop_frames = profile.intern("");
         profile.keep_frames = profile.intern("");
@@ -27,11 +31,7 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let comment = profile.intern(&arguments.comment);
         profile.comments.push(comment);
     }
-    if arguments
-        .sources
-        .iter()
-        .any(|s| remote(s, arguments, world).is_some())
-    {
+    if is_remote {
         saved::save(&profile, world);
     }
     Ok(profile)
@@ -47,30 +47,6 @@ fn remote(
         true => None,
         false => url::adjust(source, arguments.seconds, arguments.timeout),
     }
-}
-
-/// What `-symbolize` asks for, as far as it is done here: names of functions.
-///
-/// Source: google/pprof, internal/symbolizer/symbolizer.go `Symbolize`.
-fn symbolize(profile: &mut Profile, mode: &str, world: &mut dyn World) {
-    let (mut how, mut force) = (Some(SimpleNames::default()), false);
-    for option in mode.to_lowercase().split(':') {
-        match option {
-            "none" | "no" => return,
-            "" | "local" | "fastlocal" | "remote" | "demangle=default" => {}
-            "force" => force = true,
-            "demangle=full" => (how, force) = (Some(SimpleNames::Full), true),
-            "demangle=templates" => (how, force) = (Some(SimpleNames::Templates), true),
-            "demangle=none" => (how, force) = (None, true),
-            _ => world.stderr(&format!(
-                "ignoring unrecognized symbolization option: {mode}\n\
-                 expecting -symbolize=[local|fastlocal|remote|none][:force]\
-                 [:demangle=[none|full|templates|default]\n"
-            )),
-        }
-    }
-    // Without demangling, names are the linker's again, and nothing more.
-    profile.simplify_names(how.unwrap_or(SimpleNames::Full), force);
 }
 
 /// Fetches and merges; one failure of several is a warning.
@@ -130,6 +106,7 @@ fn fetch_one(
     };
     let profile = Profile::decode_columns(bytes, &limits, columns);
     let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
+    binaries::locate(&mut profile, world);
     name_main_program(&mut profile, arguments);
     Ok(profile)
 }

@@ -118,7 +118,11 @@ fn cpp(name: &str, names: Names) -> Option<String> {
             cpp_parts(&format!("_Z{target}"), true, names)?
         ));
     }
-    let readable = cpp_parts(name, names == Names::Full, names)?;
+    let whole = cpp_parts(name, names == Names::Full, names);
+    let readable = whole.or_else(|| match names {
+        Names::Full => None,
+        Names::Simple | Names::Templates => cpp_without_types(name, names),
+    })?;
     for (ours, theirs) in [("{vtable(", "vtable for"), ("{vtt(", "VTT for")] {
         let class = readable
             .strip_prefix(ours)
@@ -128,6 +132,18 @@ fn cpp(name: &str, names: Names) -> Option<String> {
         }
     }
     Some(readable)
+}
+
+/// A name whose parameters or result the parser does not understand: `std::swap` has such. It is
+/// cut behind its first part that is a name by itself, and given the simplest types there are.
+fn cpp_without_types(name: &str, names: Names) -> Option<String> {
+    /// Cuts that are tried; a name has about as many as it has arguments of templates.
+    const CUTS_MAX: usize = 64;
+    let ends = name.bytes().enumerate().filter(|(_, byte)| *byte == b'E');
+    ends.take(CUTS_MAX).find_map(|(end, _)| {
+        let cut = format!("{}vv", name.get(..=end)?);
+        cpp_parts(&cut, false, names)
+    })
 }
 
 /// What a name stands for that leads to another function, and that function's name.
@@ -312,6 +328,17 @@ mod tests {
             "std::istream::get",
             "std::istream::get(char&)",
         );
+    }
+
+    #[test]
+    fn types_that_are_not_understood_do_not_hide_the_name() {
+        let swap = "_ZSt4swapIN4shop5OrderEENSt9enable_ifIXsrSt6__and_IJSt6__not_ISt15__is_tuple\
+                    _likeIT_EESt21is_move_constructibleIS6_ESt18is_move_assignableIS6_EEE5valueE\
+                    vE4typeERS6_SG_";
+        assert_eq!(demangle(swap, Names::Simple).as_deref(), Some("std::swap"));
+        let with_arguments = demangle(swap, Names::Templates);
+        assert_eq!(with_arguments.as_deref(), Some("std::swap<shop::Order>"));
+        assert_eq!(demangle(swap, Names::Full), None);
     }
 
     #[test]

@@ -116,6 +116,12 @@ impl<'data> Symbols<'data> {
         name.or_else(|| Some(self.go()?.frames(&self.elf, address).pop()?.system_name))
     }
 
+    /// True for a program with the table of Go's runtime.
+    #[must_use]
+    pub fn is_go(&self) -> bool {
+        self.go().is_some()
+    }
+
     fn go(&self) -> Option<&GoTable<'data>> {
         self.go.get_or_init(|| GoTable::find(&self.elf)).as_ref()
     }

@@ -8,8 +8,8 @@ use crate::{assert_none, crates, read};
 const ARROWS: &[(&str, &[&str])] = &[
     ("findings", &[]),
     ("pprof", &[]),
-    ("pprof-cli", &["pprof", "symbols"]),
     ("symbols", &[]),
+    ("pprof-cli", &["pprof", "symbols"]),
     ("evidence", &["pprof", "symbols"]),
     ("experiment", &["evidence"]),
     ("acquire", &["evidence", "experiment"]),
