@@ -7,6 +7,7 @@
 mod arguments;
 mod binaries;
 mod flags;
+mod go_sources;
 mod output;
 mod saved;
 mod sources;
