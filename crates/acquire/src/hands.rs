@@ -75,7 +75,10 @@ impl Hands {
                 probe::identify(&self.recorder, &reach, &self.probe).await;
             }
             Action::ReadExecutable => match self.target_pid() {
-                Some(pid) => executable::record(&self.recorder, pid).await,
+                Some(pid) => {
+                    executable::record(&self.recorder, pid).await;
+                    executable::record_command_line(&self.recorder, pid).await;
+                }
                 None => self
                     .recorder
                     .failed(ProbeKind::Executable, "executable", "no process"),
@@ -84,6 +87,17 @@ impl Hands {
                 self.caller.call(plan).await;
             }
             Action::Profile { kind, window } => self.profile(kind, window).await,
+            Action::Trace { window } => {
+                if let Some(endpoint) = self.endpoint() {
+                    probe::trace(&self.recorder, &endpoint, &self.probe.headers, window).await;
+                }
+            }
+            Action::Contention(profile) => {
+                if let Some(endpoint) = self.endpoint() {
+                    let headers = &self.probe.headers;
+                    probe::contention(&self.recorder, &endpoint, headers, profile).await;
+                }
+            }
             Action::Snapshot { form, label } => self.snapshot(form, &label).await,
             Action::CloseConnections => self.caller.close_all().await,
             Action::Canary => {

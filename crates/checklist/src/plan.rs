@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use shakedown_evidence::{Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet, Terminate,
-    Traffic,
+    Audit, Batches, Connections, Contention, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
+    Terminate, TraceWindow, Traffic,
 };
 
 use crate::Settings;
@@ -94,7 +94,9 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
         boxed(InTurn::new(vec![
             boxed(CpuWindow::new(settings.window)),
             boxed(Heap::default()),
+            boxed(Contention::default()),
         ])),
+        boxed(TraceWindow::new(settings.window)),
         boxed(Connections::new(settings.window)),
         boxed(Traffic::new(
             settings.window,

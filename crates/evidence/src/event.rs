@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::RawLine;
 use crate::{
-    BuildInfo, CallEnded, CallSent, Connections, Exit, Listener, ListenerFacts, Mark,
-    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, RunFacts,
-    Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport, Trouble,
+    BuildInfo, CallEnded, CallSent, CommandLine, Connections, Contention, Exit, Listener,
+    ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
+    ReceiverEvent, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport,
+    Trouble, Window,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -47,6 +48,12 @@ pub enum Event {
     Pprof(PprofEndpoint),
     /// A profile was taken.
     Profile(ProfileRecord),
+    /// A profile over a window of time was asked for.
+    Window(Window),
+    /// The block or the mutex profile was looked into.
+    Contention(Contention),
+    /// A command line of the service was read.
+    CommandLine(CommandLine),
     /// A stack that later snapshots name by its position.
     Stack(Stack),
     /// Goroutines were counted.

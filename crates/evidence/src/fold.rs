@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::log::RawLine;
 use crate::{
-    At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Exit, Listener, ListenerFacts,
-    Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness,
-    ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack,
-    StopReport, Trouble,
+    At, BuildInfo, CallEnd, CallEnded, CallSent, CommandLine, Connections, Contention, Event, Exit,
+    Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord,
+    Purpose, Readiness, ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral,
+    Span, Speaks, Stack, StopReport, Trouble, Window,
 };
 
 /// A request with how it ended.
@@ -77,6 +77,12 @@ pub struct Evidence {
     pub pprof: Vec<PprofEndpoint>,
     /// Profiles taken.
     pub profiles: Vec<ProfileRecord>,
+    /// Windows asked for.
+    pub windows: Vec<Window>,
+    /// Block and mutex profiles looked into.
+    pub contention: Vec<Contention>,
+    /// Command lines of the service.
+    pub command_lines: Vec<CommandLine>,
     /// Distinct stacks.
     pub stacks: Vec<Stack>,
     /// Goroutine counts.
@@ -164,6 +170,18 @@ impl Evidence {
             Event::Profile(of) => {
                 self.seen(of.until);
                 self.profiles.push(of);
+            }
+            Event::Window(of) => {
+                self.seen(of.until);
+                self.windows.push(of);
+            }
+            Event::Contention(of) => {
+                self.seen(of.at);
+                self.contention.push(of);
+            }
+            Event::CommandLine(of) => {
+                self.seen(of.at);
+                self.command_lines.push(of);
             }
             Event::Stack(of) => self.stacks.push(of),
             Event::Snapshot(of) => {

@@ -10,6 +10,7 @@
 pub mod bundle;
 mod call;
 pub mod caught;
+mod contention;
 mod event;
 mod executable;
 mod fold;
@@ -20,11 +21,14 @@ pub mod log;
 mod process;
 mod profile;
 mod run;
+pub mod secret;
 mod source;
 mod span;
 mod time;
+mod window;
 
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
+pub use contention::{Contention, Waiting, parse_contention};
 pub use event::Event;
 pub use fold::{Call, Evidence};
 pub use goroutines::{
@@ -36,11 +40,16 @@ pub use process::{
     Speaks, StopReport,
 };
 pub use profile::{
-    PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, check_profile,
+    EndpointAnswer, EndpointAsked, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
+    ProfileRecord, check_profile,
 };
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
+pub use secret::CommandLine;
+/// How far an execution trace reaches, and its reader.
+pub use shakedown_gotrace::{Ending, Extent, ExtentReader};
 /// Why an executable could not be read.
 pub use shakedown_symbols::BuildInfoError;
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use time::At;
+pub use window::{Window, WindowEnd, WindowKind};

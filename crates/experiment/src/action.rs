@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{ProfileKind, Purpose, SnapshotForm};
+use shakedown_evidence::{ProfileKind, Purpose, SnapshotForm, Waiting};
 
 /// One thing that the acquiring side can do. Each brings at least one event, if only a failure.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub enum Action {
         /// Listener, as `Listener::reach`.
         reach: String,
     },
-    /// Read what the executable says of its build.
+    /// Read what the executable says of its build, and look for secrets in its command line.
     ReadExecutable,
     /// Send a request in the background; its end becomes an event.
     Call(CallPlan),
@@ -29,6 +29,13 @@ pub enum Action {
         /// Length of the window, for a CPU profile.
         window: Option<Duration>,
     },
+    /// Take an execution trace; ends when it has come whole or has failed.
+    Trace {
+        /// Length of the window.
+        window: Duration,
+    },
+    /// Read what the block or the mutex profile says of itself.
+    Contention(Waiting),
     /// Count goroutines.
     Snapshot {
         /// Which text.

@@ -23,7 +23,7 @@ pub use locate::Locate;
 pub use quiet::Quiet;
 pub use readiness::{Decision, Identify, Look, Watch};
 pub use stop::Terminate;
-pub use window::{Connections, CpuWindow, Heap, Traffic};
+pub use window::{Connections, Contention, CpuWindow, Heap, TraceWindow, Traffic};
 
 use shakedown_evidence::{At, Evidence};
 

@@ -53,6 +53,7 @@ impl Simulated {
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["goroutine".into()],
+            asked: vec![],
         }));
         for function in ["ex/pb._Svc_Get_Handler", "ex.leak", "main.main"] {
             let frame = Frame {

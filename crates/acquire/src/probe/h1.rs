@@ -117,9 +117,21 @@ pub(crate) async fn ask(
     bounds: Bounds,
     within: Duration,
 ) -> Result<Answer, Failure> {
+    ask_through(reach, ask, bounds, within, &mut |_| ()).await
+}
+
+/// The same, with each piece of the body shown to `each` as it comes, kept or not.
+pub(crate) async fn ask_through(
+    reach: &str,
+    ask: Ask,
+    bounds: Bounds,
+    within: Duration,
+    each: &mut (dyn FnMut(&[u8]) + Send),
+) -> Result<Answer, Failure> {
     let stream = connect::tcp(reach).await.map_err(Failure::Connect)?;
     let mut got = None;
-    match timeout(within, exchange(stream, reach, ask, bounds, &mut got)).await {
+    let exchange = exchange_through(stream, reach, ask, bounds, &mut got, each);
+    match timeout(within, exchange).await {
         Ok(answer) => answer,
         Err(_) => Err(match got {
             None => Failure::Silent(within),
@@ -137,13 +149,30 @@ pub(crate) async fn exchange(
     bounds: Bounds,
     got: &mut Option<usize>,
 ) -> Result<Answer, Failure> {
+    exchange_through(stream, authority, ask, bounds, got, &mut |_| ()).await
+}
+
+async fn exchange_through(
+    stream: TcpStream,
+    authority: &str,
+    ask: Ask,
+    bounds: Bounds,
+    got: &mut Option<usize>,
+    each: &mut (dyn FnMut(&[u8]) + Send),
+) -> Result<Answer, Failure> {
     let request = ask.request(authority)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(&error, None))?;
     let answered = async {
         let response = sender.send_request(request).await;
-        drain(response.map_err(|error| broken(&error, None))?, bounds, got).await
+        drain(
+            response.map_err(|error| broken(&error, None))?,
+            bounds,
+            got,
+            each,
+        )
+        .await
     };
     // No task of its own: whoever drops this closes the socket at that moment.
     let mut connection = pin!(connection);
@@ -163,6 +192,7 @@ async fn drain(
     response: Response<Incoming>,
     bounds: Bounds,
     got: &mut Option<usize>,
+    each: &mut (dyn FnMut(&[u8]) + Send),
 ) -> Result<Answer, Failure> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
@@ -175,6 +205,7 @@ async fn drain(
         };
         let room = bounds.keep - body.len();
         body.extend_from_slice(data.get(..room).unwrap_or(&data));
+        each(&data);
         total += data.len();
         *got = Some(total);
         if total > bounds.read {

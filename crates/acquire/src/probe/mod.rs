@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what does this listener speak? | [`identify`] |
 //! | is it ready? | [`ask_ready`] |
-//! | where do processor time, memory and goroutines go? | [`profile`], [`snapshot`] |
+//! | where do processor time, memory and goroutines go? | [`profile`], [`trace`], [`contention`], [`snapshot`] |
 //! | what does it do with our requests? | [`Caller`] |
 //! | which gRPC services and messages has it? | [`Reflection`], [`Schema`] |
 //!
@@ -24,6 +24,7 @@ mod identify;
 mod message;
 mod pprof;
 mod pprof_listing;
+mod pprof_window;
 mod ready;
 mod reflect;
 mod reflect_proto;
@@ -35,7 +36,8 @@ mod traceparent;
 pub use calls::Caller;
 pub use get::get;
 pub use identify::identify;
-pub use pprof::{profile, snapshot};
+pub use pprof::{contention, profile, snapshot};
+pub use pprof_window::trace;
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};

@@ -9,9 +9,13 @@ use serde_json::Value;
 use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
-const RULES: [&str; 8] = [
+const RULES: [&str; 12] = [
     "pprof-missing",
     "pprof-public",
+    "pprof-incomplete",
+    "profile-window-refused",
+    "contention-profile-off",
+    "secret-in-cmdline",
     "log-without-trace",
     "context-not-forwarded",
     "deadline-ignored",

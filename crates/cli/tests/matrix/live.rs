@@ -34,6 +34,49 @@ fn pprof_public() {
 }
 
 #[test]
+fn pprof_incomplete() {
+    check("pprof-incomplete");
+}
+
+#[test]
+fn profile_window_refused() {
+    check("profile-window-refused");
+}
+
+#[test]
+fn contention_profile_off() {
+    check("contention-profile-off");
+}
+
+#[test]
+fn secret_in_cmdline() {
+    let ended = check("secret-in-cmdline");
+    let secret = "harbour-4711-never-shown";
+    let source =
+        shakedown_testkit::source().join("internal/orders/credential_secret_in_cmdline.go");
+    let source = std::fs::read_to_string(source).expect("the fixture's source");
+    assert!(
+        source.contains(secret),
+        "the value that is looked for is the fixture's"
+    );
+    let mut folders = vec![ended.bundle()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the bundle") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).expect("a file of the bundle");
+                let shows = bytes
+                    .windows(secret.len())
+                    .any(|part| part == secret.as_bytes());
+                assert!(!shows, "{} holds the secret", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn log_without_trace() {
     check("log-without-trace");
 }

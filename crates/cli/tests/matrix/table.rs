@@ -60,6 +60,9 @@ pub(crate) const CASES: &[Case] = &[
         but: &[
             ("pprof-missing", "failed"),
             ("pprof-public", "inconclusive"),
+            ("pprof-incomplete", "inconclusive"),
+            ("profile-window-refused", "inconclusive"),
+            ("contention-profile-off", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
             ("leak-per-request", "inconclusive"),
@@ -78,6 +81,54 @@ pub(crate) const CASES: &[Case] = &[
         findings: &[Found {
             rule: "pprof-public",
             subject: "127.0.0.1:PORT/debug/pprof/",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "pprof-incomplete",
+        faults: &["pprof-incomplete"],
+        verdict: "READY",
+        code: 0,
+        but: &[("pprof-incomplete", "failed")],
+        findings: &[Found {
+            rule: "pprof-incomplete",
+            severity: "warning",
+            subject: "127.0.0.1:PORT/debug/pprof/: allocs, threadcreate",
+            ..ERROR
+        }],
+    },
+    Case {
+        name: "profile-window-refused",
+        faults: &["profile-window-refused"],
+        but: &[("profile-window-refused", "failed")],
+        findings: &[Found {
+            rule: "profile-window-refused",
+            subject: "127.0.0.1:PORT/debug/pprof/{profile,trace}",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "contention-profile-off",
+        faults: &["contention-profile-off"],
+        verdict: "READY",
+        code: 0,
+        but: &[("contention-profile-off", "failed")],
+        findings: &[Found {
+            rule: "contention-profile-off",
+            severity: "info",
+            subject: "block and mutex profiles",
+            ..ERROR
+        }],
+    },
+    Case {
+        name: "secret-in-cmdline",
+        faults: &["secret-in-cmdline"],
+        but: &[("secret-in-cmdline", "failed")],
+        findings: &[Found {
+            rule: "secret-in-cmdline",
+            subject: "-inventory-token [cut]",
             ..ERROR
         }],
         ..NOT_READY
