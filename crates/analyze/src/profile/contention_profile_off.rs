@@ -60,7 +60,7 @@ fn judge(seen: &Evidence) -> Judgement {
         location: None,
         message: format!(
             "Neither profile of waiting is on: when requests queue for a lock or a channel, nothing will show for whom. The mutex profile samples nothing; the block profile is empty although pprof's own handler has just waited for {} s.",
-            window.asked_ms / 1000
+            window.recorded_ms() / 1000
         ),
         exhibits: vec![Exhibit::Quote {
             title: "read after the window".into(),
@@ -84,12 +84,18 @@ fn block_on(read: &Contention) -> Option<String> {
     (read.stacks > 0).then(|| "block profile on".to_owned())
 }
 
-/// The handler of this window waited in a select for all of it, which a block profile that was on
+/// Nobody records only waits that are longer.
+const WAITED_MIN_MS: u64 = 1000;
+
+/// The handler of this window waited in a select for as long as it recorded, which a block profile that was on
 /// then has recorded, whatever its rate: waits longer than the rate are always recorded.
 fn waited_through<'a>(seen: &'a Evidence, block: &Contention) -> Option<&'a Window> {
     let window = last_window(seen, WindowKind::Cpu)?;
-    let is_whole = window.end == WindowEnd::Whole && window.recorded_ms.is_some();
-    (is_whole && window.until <= block.at).then_some(window)
+    let waited = window.end == WindowEnd::Whole
+        && window
+            .recorded_ms
+            .is_some_and(|waited| waited >= WAITED_MIN_MS);
+    (waited && window.until <= block.at).then_some(window)
 }
 
 fn unread(seen: &Evidence) -> Judgement {

@@ -95,17 +95,17 @@ fn finding(secret: &Secret, read: &[&CommandLine]) -> Finding {
         })
         .collect();
     let what = match secret.form {
-        SecretForm::Named => "the value of a flag that is called a secret",
-        SecretForm::Credentials => "a password",
-        SecretForm::Token => "a token, by its issuer's prefix",
+        SecretForm::Named => "The value of a flag that is called a secret",
+        SecretForm::Credentials => "A password",
+        SecretForm::Token => "A token, known by its prefix,",
     };
     let found = Found {
         certainty: Certainty::Proven,
         subject: secret.shown.clone(),
         location: None,
         message: format!(
-            "The command line shows {what} to {}.",
-            readers.join(" and to ")
+            "{what} stands in the command line, for others to read: {}.",
+            readers.join(", ")
         ),
         exhibits: vec![Exhibit::Quote {
             title: "in the command line, the value cut".into(),
