@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm, StopReport,
-    labels,
+    Connections, Event, Evidence, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm,
+    StopReport, labels,
 };
 use shakedown_experiment::Action;
 
@@ -199,6 +199,13 @@ impl Hands {
     }
 
     async fn snapshot(&self, form: SnapshotForm, label: &str) {
+        if form == SnapshotForm::Total {
+            let metric = |seen: &Evidence| Some(seen.goroutine_metric()?.reach.clone());
+            if let Some(reach) = self.recorder.read(metric) {
+                probe::goroutine_total(&self.recorder, &reach, &self.probe.headers, label).await;
+            }
+            return;
+        }
         match self.endpoint() {
             Some(endpoint) => {
                 probe::snapshot(&self.recorder, &endpoint, &self.probe.headers, form, label).await;

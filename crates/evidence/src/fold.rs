@@ -261,6 +261,14 @@ impl Evidence {
         self.listeners.iter().filter(speaks)
     }
 
+    /// The listener of the checked process whose metrics give its number of goroutines.
+    #[must_use]
+    pub fn goroutine_metric(&self) -> Option<&Listener> {
+        let target = self.target_pid();
+        self.speaking(Speaks::GoroutineMetric)
+            .find(|listener| Some(listener.pid) == target)
+    }
+
     /// Time of a moment given by the wall clock, in the run's own time.
     #[must_use]
     pub fn at_unix_ns(&self, unix_ns: u64) -> At {

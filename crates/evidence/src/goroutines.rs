@@ -53,6 +53,8 @@ pub enum SnapshotForm {
     Counts,
     /// `debug=2`: ids, states and creators too; stops the world.
     Full,
+    /// The number alone, as the service's own metrics give it.
+    Total,
 }
 
 /// Goroutines that share a stack.
@@ -161,6 +163,42 @@ pub fn parse_full(text: &[u8]) -> Result<ParsedGoroutines, String> {
     })
 }
 
+/// Names under which Go services export their number of goroutines: the Prometheus client's, and
+/// those of the two generations of OpenTelemetry's runtime metrics.
+const METRICS: [&str; 3] = [
+    "go_goroutines",
+    "go_goroutine_count",
+    "process_runtime_go_goroutines",
+];
+
+/// The number of goroutines on a page of metrics in Prometheus' text format; nothing if there is
+/// none, or several that differ: then the page speaks for other processes, too.
+#[must_use]
+pub fn parse_total(page: &str) -> Option<u64> {
+    METRICS.iter().find_map(|name| {
+        let values = page.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            // Labels may hold anything but a brace that ends them early.
+            let value = match rest.strip_prefix('{') {
+                Some(labels) => labels.rsplit_once('}')?.1,
+                None => rest.strip_prefix([' ', '\t'])?,
+            };
+            value.split_ascii_whitespace().next()?.parse::<f64>().ok()
+        });
+        let mut values = values.filter(|value| (0.0..1e12).contains(value));
+        let first = values.next()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and 1e12"
+        )]
+        let total = first as u64;
+        values
+            .all(|value| (value - first).abs() < 0.5)
+            .then_some(total)
+    })
+}
+
 /// Groups by stack, in the order in which they came.
 #[derive(Default)]
 struct Groups {
@@ -220,6 +258,30 @@ mod tests {
         assert_eq!((parsed.total, *count, ids.as_slice()), (1, 1, &[7][..]));
         assert_eq!(stack.state.as_deref(), Some("chan send"));
         assert_eq!(stack.created_by.as_ref().map(|of| of.line), Some(3));
+    }
+
+    #[test]
+    fn the_number_is_read_from_a_page_of_metrics() {
+        for (page, total) in [
+            (
+                "# TYPE go_goroutines gauge\ngo_goroutines 24\ngo_info 1\n",
+                Some(24),
+            ),
+            ("go_goroutines{job=\"a}b\"} 7 1700000000\n", Some(7)),
+            ("process_runtime_go_goroutines 1.2e+01\n", Some(12)),
+            ("go_goroutine_count 3\n", Some(3)),
+            (
+                "go_goroutines{pod=\"a\"} 7\ngo_goroutines{pod=\"b\"} 9\n",
+                None,
+            ),
+            ("go_goroutines_total 7\n", None),
+            ("go_goroutines NaN\n", None),
+            ("go_goroutines -1\n", None),
+            ("go_goroutines{\n", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_total(page), total, "{page}");
+        }
     }
 
     #[test]

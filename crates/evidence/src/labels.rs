@@ -17,5 +17,8 @@ pub fn after(batch: usize) -> String {
     format!("leak: after batch {batch}")
 }
 
+/// Label of the counts while a batch is under way: they show that counts follow the service.
+pub const IN_BATCH: &str = "leak: in batch";
+
 /// The dump of a process that did not end when it was told to.
 pub const STOP: &str = "stop";

@@ -33,7 +33,7 @@ pub use event::Event;
 pub use fold::{Call, Evidence};
 pub use goroutines::{
     Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
-    parse_full,
+    parse_full, parse_total,
 };
 pub use process::{
     BuildInfo, Connections, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role,

@@ -82,6 +82,8 @@ pub enum Speaks {
     Pprof,
     /// Prometheus text at `/metrics`.
     Prometheus,
+    /// The number of goroutines is there.
+    GoroutineMetric,
     /// gRPC server reflection.
     Reflection,
     /// The standard gRPC health service.

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
+use shakedown_evidence::labels::{BASE, BATCHES, HELD, IN_BATCH, after};
 use shakedown_evidence::{At, Evidence, Purpose, SnapshotForm};
 
 use crate::locate::PATIENCE;
+use crate::oracle::{Oracle, oracle};
 use crate::quiet::Quiet;
 use crate::{Action, CallPlan, Experiment, Step};
 
@@ -20,6 +21,8 @@ pub struct Batches {
     /// Calls under way at once.
     width: usize,
     batch: usize,
+    /// Counts taken while a batch was under way.
+    watched: usize,
     phase: Phase,
 }
 
@@ -43,6 +46,7 @@ impl Batches {
             per_request,
             width,
             batch: 0,
+            watched: 0,
             phase: Phase::Begin,
         }
     }
@@ -73,7 +77,17 @@ impl Batches {
             .take(self.width * 4)
             .filter(|call| call.ended.is_none())
             .count();
-        if open >= self.width || (plan.is_empty() && open > 0) {
+        let busy = open >= self.width || (plan.is_empty() && open > 0);
+        // A number may come from a cache: only if it is seen to rise with the requests does it
+        // prove anything when it does not.
+        if busy && self.watched <= self.batch && oracle(seen) == Some(Oracle::Number) {
+            self.watched = self.batch + 1;
+            return Step::Do(Action::Snapshot {
+                form: SnapshotForm::Total,
+                label: IN_BATCH.to_owned(),
+            });
+        }
+        if busy {
             return Step::Wait(now + Duration::from_millis(5));
         }
         match plan.pop() {
@@ -159,13 +173,14 @@ impl Experiment for Batches {
 }
 
 fn count(seen: &Evidence, label: String) -> Step {
-    if seen.pprof.is_empty() {
-        return Step::Do(Action::Mark(format!("{label}: no goroutine profile")));
-    }
-    Step::Do(Action::Snapshot {
-        form: full_if_few(seen),
-        label,
-    })
+    let form = match oracle(seen) {
+        None => {
+            return Step::Do(Action::Mark(format!("{label}: nobody counts goroutines")));
+        }
+        Some(Oracle::Stacks) => full_if_few(seen),
+        Some(Oracle::Number) => SnapshotForm::Total,
+    };
+    Step::Do(Action::Snapshot { form, label })
 }
 
 /// A full dump stops the world for 60–300 ms at 10,000 goroutines and for seconds at 100,000

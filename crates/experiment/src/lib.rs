@@ -11,6 +11,7 @@ mod action;
 mod audit;
 mod batches;
 mod locate;
+mod oracle;
 mod quiet;
 mod readiness;
 mod stop;

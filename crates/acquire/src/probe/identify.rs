@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use shakedown_evidence::{
-    CallEnd, CommandLine, Event, ListenerFacts, PprofEndpoint, ProbeKind, Speaks,
+    CallEnd, CommandLine, Event, ListenerFacts, PprofEndpoint, ProbeKind, Speaks, parse_total,
 };
 use tokio::time::{Instant, timeout};
 
@@ -217,12 +217,12 @@ impl Asking<'_> {
 
     /// pprof and Prometheus; what the former has.
     async fn pages(&mut self) -> Listing {
-        if self
-            .page("/metrics")
-            .await
-            .is_ok_and(|answer| is_prometheus(&answer))
-        {
+        let metrics = self.page("/metrics").await;
+        if let Some(page) = metrics.ok().filter(is_prometheus) {
             self.speaks.insert(Speaks::Prometheus);
+            if parse_total(&page.text()).is_some() {
+                self.speaks.insert(Speaks::GoroutineMetric);
+            }
         }
         let prefix = self.settings.pprof_prefix.clone();
         let mut listing =

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what does this listener speak? | [`identify`] |
 //! | is it ready? | [`ask_ready`] |
-//! | where do processor time, memory and goroutines go? | [`profile`], [`trace`], [`contention`], [`snapshot`] |
+//! | where do processor time, memory and goroutines go? | [`profile`], [`trace`], [`contention`], [`snapshot`], [`goroutine_total`] |
 //! | what does it do with our requests? | [`Caller`] |
 //! | which gRPC services and messages has it? | [`Reflection`], [`Schema`] |
 //!
@@ -22,6 +22,7 @@ mod h1;
 mod http;
 mod identify;
 mod message;
+mod metrics;
 mod pprof;
 mod pprof_listing;
 mod pprof_window;
@@ -36,6 +37,7 @@ mod traceparent;
 pub use calls::Caller;
 pub use get::get;
 pub use identify::identify;
+pub use metrics::goroutine_total;
 pub use pprof::{contention, profile, snapshot};
 pub use pprof_window::trace;
 pub use ready::ask_ready;

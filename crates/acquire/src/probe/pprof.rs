@@ -156,14 +156,14 @@ pub async fn snapshot(
     label: &str,
 ) {
     let path = match form {
-        SnapshotForm::Counts => "goroutine?debug=1",
+        SnapshotForm::Counts | SnapshotForm::Total => "goroutine?debug=1",
         SnapshotForm::Full => "goroutine?debug=2",
     };
     let at = recorder.now();
     let came = fetch(recorder, endpoint, headers, path, GOROUTINES).await;
     let until = recorder.now();
     let parse = move |bytes: &[u8]| match form {
-        SnapshotForm::Counts => parse_counts(bytes),
+        SnapshotForm::Counts | SnapshotForm::Total => parse_counts(bytes),
         SnapshotForm::Full => parse_full(bytes),
     };
     let parsed = match came {

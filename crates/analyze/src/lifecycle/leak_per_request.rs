@@ -10,6 +10,7 @@ use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
 use shakedown_evidence::{Evidence, Frame, Purpose, Snapshot, Stack, handler};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Point, RuleMeta, Severity};
 
+use super::leak_by_number;
 use crate::exhibits::{self, short};
 use crate::judgement::Found;
 use crate::target::repeat;
@@ -29,11 +30,11 @@ pub(crate) const RULE: Rule = Rule {
 
 /// Goroutines a request; less is not told from a pool that grows, more is no leak of one request
 /// (lifecycle notes, rule A).
-const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
+pub(super) const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
 /// Of what was born in the batches, so much must still be there after the hold.
-const HELD_MIN: f64 = 0.9;
+pub(super) const HELD_MIN: f64 = 0.9;
 /// Of the requests of the batches, so many must have been answered well.
-const OK_MIN: f64 = 0.8;
+pub(super) const OK_MIN: f64 = 0.8;
 
 fn judge(seen: &Evidence) -> Judgement {
     let sent = seen
@@ -57,10 +58,7 @@ fn judge(seen: &Evidence) -> Judgement {
         );
     }
     if seen.pprof.is_empty() {
-        return Judgement::inconclusive(
-            "no goroutine profile: no pprof endpoint was found",
-            "mount pprof on a private listener: shakedown explain pprof-missing",
-        );
+        return leak_by_number::judge(seen, sent);
     }
     let Some(series) = Series::of(seen) else {
         return Judgement::inconclusive(
@@ -235,7 +233,7 @@ fn groups<'a>(
 
 /// The slope of counts over requests, if a straight line fits: every step rises, and no point is
 /// further from it than one goroutine or 5 % of the rise.
-fn proportional(requests: &[f64], counts: &[f64]) -> Option<f64> {
+pub(super) fn proportional(requests: &[f64], counts: &[f64]) -> Option<f64> {
     let steps = counts.windows(2).filter(|pair| pair[1] > pair[0]).count();
     let falls = counts.windows(2).any(|pair| pair[1] < pair[0]);
     if steps < 3 || falls {
@@ -337,7 +335,7 @@ fn fix(doing: &str) -> &'static str {
     clippy::cast_precision_loss,
     reason = "counts of requests stay far below 2^53"
 )]
-const fn real(count: usize) -> f64 {
+pub(super) const fn real(count: usize) -> f64 {
     count as f64
 }
 

@@ -29,6 +29,11 @@ fn pprof_missing() {
 }
 
 #[test]
+fn leak_without_pprof() {
+    check("leak-without-pprof");
+}
+
+#[test]
 fn pprof_public() {
     check("pprof-public");
 }

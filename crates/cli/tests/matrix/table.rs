@@ -65,13 +65,39 @@ pub(crate) const CASES: &[Case] = &[
             ("contention-profile-off", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
-            ("leak-per-request", "inconclusive"),
         ],
         findings: &[Found {
             rule: "pprof-missing",
             subject: "no pprof endpoint on any listener",
             ..ERROR
         }],
+        ..NOT_READY
+    },
+    Case {
+        name: "leak-without-pprof",
+        faults: &["pprof-missing", "leak-per-request"],
+        but: &[
+            ("pprof-missing", "failed"),
+            ("pprof-public", "inconclusive"),
+            ("pprof-incomplete", "inconclusive"),
+            ("profile-window-refused", "inconclusive"),
+            ("contention-profile-off", "inconclusive"),
+            ("deadline-ignored", "inconclusive"),
+            ("cancel-ignored", "inconclusive"),
+            ("leak-per-request", "failed"),
+        ],
+        findings: &[
+            Found {
+                rule: "pprof-missing",
+                subject: "no pprof endpoint on any listener",
+                ..ERROR
+            },
+            Found {
+                rule: "leak-per-request",
+                subject: "go_goroutines",
+                ..ERROR
+            },
+        ],
         ..NOT_READY
     },
     Case {
