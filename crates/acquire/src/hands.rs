@@ -14,6 +14,9 @@ use crate::probe::{self, Caller, Headers, ProbeSettings};
 use crate::process::{Service, Signal};
 use crate::{Recorder, executable, listeners};
 
+/// A dump of 10,000 goroutines takes a second or two, through a pipe that is read at once.
+const DUMP_TIME: Duration = Duration::from_secs(20);
+
 /// Everything that an action may need.
 #[derive(Debug)]
 pub struct Hands {
@@ -103,6 +106,7 @@ impl Hands {
             Action::Canary => {
                 self.receiver.canary().await;
             }
+            Action::Quit => self.quit().await,
             Action::Stop { grace } => self.stop(grace).await,
         }
     }
@@ -213,6 +217,30 @@ impl Hands {
             None => self
                 .recorder
                 .mark("no pprof endpoint to count goroutines at"),
+        }
+    }
+
+    /// SIGQUIT to the checked process; what it prints stands in the log.
+    async fn quit(&self) {
+        let Some(pid) = self.target_pid() else {
+            return self.recorder.trouble("SIGQUIT was not sent: no process");
+        };
+        match self.service.signal(pid, Signal::QUIT) {
+            Ok(true) => {}
+            Ok(false) => {
+                return self
+                    .recorder
+                    .trouble(format!("SIGQUIT was not sent: process {pid} had ended"));
+            }
+            Err(error) => {
+                return self
+                    .recorder
+                    .trouble(format!("SIGQUIT was not sent to process {pid}: {error}"));
+            }
+        }
+        if self.service.wait_gone(pid, DUMP_TIME).await.is_none() {
+            self.recorder
+                .trouble(format!("process {pid} did not end on SIGQUIT"));
         }
     }
 

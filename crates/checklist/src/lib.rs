@@ -5,6 +5,7 @@
 
 mod assess;
 pub mod config;
+mod further_starts;
 mod lanes;
 mod launch;
 mod placeholder;

@@ -21,7 +21,7 @@ use crate::launch::{launch, placed, values};
 use crate::placeholder;
 use crate::quote::quote_source;
 use crate::start::{self, NotReady};
-use crate::{Settings, assess, lanes, plan, redact};
+use crate::{Settings, assess, further_starts, lanes, plan, redact};
 
 /// Lines of the service's log shown when it ends early.
 const LAST_LINES: usize = 12;
@@ -215,6 +215,8 @@ fn millis(duration: Duration) -> u64 {
 struct World {
     dependencies: Vec<Service>,
     target: Option<Hands>,
+    /// A start for a look at the goroutines.
+    further: Option<Hands>,
 }
 
 impl World {
@@ -270,7 +272,7 @@ impl World {
         )
         .await?;
         let probe = ProbeSettings {
-            headers,
+            headers: headers.clone(),
             ..ProbeSettings::default()
         };
         let hands = self.target.insert(Hands::new(
@@ -298,6 +300,24 @@ impl World {
             }
         }
         self.lanes(settings, recorder, progress).await;
+        if recorder.read(|seen| further_starts::are_useful(settings, seen)) {
+            // Its ports are wanted again.
+            if let Some(hands) = &mut self.target {
+                hands.end(END_GRACE).await;
+            }
+            progress(Progress::Step {
+                name: "further starts",
+                usual: Duration::from_secs(30),
+            });
+            recorder.mark("further starts, each ended by SIGQUIT");
+            let of = further_starts::Setting {
+                settings,
+                recorder,
+                values: &values,
+                headers: &headers,
+            };
+            further_starts::run(&of, &mut self.further).await?;
+        }
         Ok(())
     }
 
@@ -342,7 +362,7 @@ impl World {
 
     /// Ends every process, the service first.
     async fn end(&mut self) {
-        if let Some(hands) = &mut self.target {
+        for hands in [&mut self.further, &mut self.target].into_iter().flatten() {
             hands.end(END_GRACE).await;
         }
         for dependency in &mut self.dependencies {

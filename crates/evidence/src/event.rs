@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::RawLine;
 use crate::{
-    BuildInfo, CallEnded, CallSent, CommandLine, Connections, Contention, Exit, Listener,
-    ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Readiness,
-    ReceiverEvent, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StopReport,
-    Trouble, Window,
+    BuildInfo, CallEnded, CallSent, CommandLine, Connections, Contention, Exit, FurtherStart,
+    Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord,
+    Readiness, ReceiverEvent, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack,
+    StopReport, Trouble, Window,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -62,6 +62,8 @@ pub enum Event {
     ProbeFailed(ProbeFailure),
     /// The service was told to stop.
     Stop(StopReport),
+    /// The service was started once more, for its goroutines.
+    FurtherStart(FurtherStart),
     /// An excerpt of source.
     Source(SourceExcerpt),
     /// A text was looked for in the source.

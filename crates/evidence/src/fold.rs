@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::log::RawLine;
 use crate::{
     At, BuildInfo, CallEnd, CallEnded, CallSent, CommandLine, Connections, Contention, Event, Exit,
-    Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord,
-    Purpose, Readiness, ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt, SourceLiteral,
-    Span, Speaks, Stack, StopReport, Trouble, Window,
+    FurtherStart, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
+    ProfileRecord, Purpose, Readiness, ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt,
+    SourceLiteral, Span, Speaks, Stack, StopReport, Trouble, Window,
 };
 
 /// A request with how it ended.
@@ -91,6 +91,8 @@ pub struct Evidence {
     pub failures: Vec<ProbeFailure>,
     /// Stops.
     pub stops: Vec<StopReport>,
+    /// Starts for a look at the goroutines.
+    pub further_starts: Vec<FurtherStart>,
     /// Source excerpts.
     pub sources: Vec<SourceExcerpt>,
     /// Texts looked for in the source.
@@ -195,6 +197,10 @@ impl Evidence {
             Event::Stop(of) => {
                 self.seen(of.until);
                 self.stops.push(of);
+            }
+            Event::FurtherStart(of) => {
+                self.seen(of.at);
+                self.further_starts.push(of);
             }
             Event::Source(of) => self.sources.push(of),
             Event::Literal(of) => self.literals.push(of),

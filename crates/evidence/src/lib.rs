@@ -33,11 +33,11 @@ pub use event::Event;
 pub use fold::{Call, Evidence};
 pub use goroutines::{
     Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
-    parse_full, parse_total,
+    parse_full, parse_quit, parse_total,
 };
 pub use process::{
-    BuildInfo, Connections, Exit, Listener, ListenerFacts, Module, ProcessStarted, Readiness, Role,
-    Speaks, StopReport,
+    BuildInfo, Connections, Exit, FurtherStart, Listener, ListenerFacts, Module, ProcessStarted,
+    Readiness, Role, Speaks, StopReport,
 };
 pub use profile::{
     EndpointAnswer, EndpointAsked, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,

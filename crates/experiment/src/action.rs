@@ -49,6 +49,9 @@ pub enum Action {
     CloseConnections,
     /// Export a span of our own to our receiver, to see whether it still works.
     Canary,
+    /// Send SIGQUIT to the checked process, on which the Go runtime prints every goroutine, and wait
+    /// for its end.
+    Quit,
     /// Send the signal to the owner of the listeners and watch it for so long.
     Stop {
         /// How long to wait for the process to end.

@@ -23,6 +23,8 @@ pub struct Batches {
     batch: usize,
     /// Counts taken while a batch was under way.
     watched: usize,
+    /// One batch, and then SIGQUIT, whose dump is the count.
+    quits: bool,
     phase: Phase,
 }
 
@@ -47,7 +49,18 @@ impl Batches {
             width,
             batch: 0,
             watched: 0,
+            quits: false,
             phase: Phase::Begin,
+        }
+    }
+
+    /// One batch for a service that nobody can be asked about: it ends with SIGQUIT, on which the Go
+    /// runtime prints every goroutine.
+    #[must_use]
+    pub fn once(per_request: usize, width: usize) -> Self {
+        Self {
+            quits: true,
+            ..Self::new(per_request, width)
         }
     }
 
@@ -128,7 +141,11 @@ impl Experiment for Batches {
             }
             Phase::Send { .. } => self.send(seen, now),
             Phase::Close => {
-                self.phase = Phase::Settle(Quiet::new());
+                self.phase = if self.quits {
+                    Phase::Hold { until: None }
+                } else {
+                    Phase::Settle(Quiet::new())
+                };
                 Step::Do(Action::CloseConnections)
             }
             Phase::Settle(quiet) => match quiet.next(seen, now) {
@@ -162,6 +179,10 @@ impl Experiment for Batches {
                     "held for {} s after the last batch",
                     HOLD.as_secs()
                 )))
+            }
+            Phase::Held if self.quits => {
+                self.phase = Phase::End("quit");
+                Step::Do(Action::Quit)
             }
             Phase::Held => {
                 self.phase = Phase::End("counted");

@@ -9,3 +9,4 @@ mod peer;
 mod pprof;
 mod ready;
 mod run;
+mod windows;

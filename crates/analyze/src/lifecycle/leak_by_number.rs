@@ -7,7 +7,7 @@ use shakedown_evidence::labels::{BASE, BATCHES, HELD, IN_BATCH, after};
 use shakedown_evidence::{Evidence, Purpose, Snapshot, SnapshotForm};
 use shakedown_findings::{Certainty, Exhibit, Point};
 
-use super::leak_per_request::{HELD_MIN, OK_MIN, RULE, SLOPE, proportional, real};
+use super::leak_per_request::{HELD_MIN, OK_MIN, RULE, SLOPE, number, proportional, real};
 use crate::Judgement;
 use crate::judgement::Found;
 use crate::target::repeat;
@@ -164,14 +164,6 @@ fn failed(seen: &Evidence, series: &Series, slope: f64, reach: &str) -> Judgemen
         repeat: repeat(seen, RULE.meta.name),
     };
     Judgement::failed(vec![found.by(&RULE.meta)])
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "goroutine counts stay far below 2^53"
-)]
-const fn number(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

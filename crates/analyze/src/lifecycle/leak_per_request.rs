@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
-use shakedown_evidence::{Evidence, Frame, Purpose, Snapshot, Stack, handler};
-use shakedown_findings::{Certainty, Exhibit, Finding, Item, Point, RuleMeta, Severity};
+use shakedown_evidence::labels::{BASE, BATCHES, HELD, ROUNDS, after, quit};
+use shakedown_evidence::{Evidence, Frame, FurtherStart, Purpose, Snapshot, Stack, handler};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, Outcome, Point, RuleMeta, Severity};
 
 use super::leak_by_number;
 use crate::exhibits::{self, short};
@@ -58,7 +58,7 @@ fn judge(seen: &Evidence) -> Judgement {
         );
     }
     if seen.pprof.is_empty() {
-        return leak_by_number::judge(seen, sent);
+        return without_pprof(seen, sent);
     }
     let Some(series) = Series::of(seen) else {
         return Judgement::inconclusive(
@@ -98,6 +98,41 @@ fn judge(seen: &Evidence) -> Judgement {
     }
 }
 
+/// Without pprof there are dumps of further starts, the number alone, or nothing. A number that
+/// grows is believed where the dumps show no growth, since they are of other processes.
+fn without_pprof(seen: &Evidence, sent: usize) -> Judgement {
+    let by_number = leak_by_number::judge(seen, sent);
+    let Some(series) = Series::of_starts(seen) else {
+        let mut starts = seen.further_starts.iter();
+        let failed = starts.find_map(|start| Some((start.round, start.failed.as_ref()?)));
+        return match (by_number.outcome, failed) {
+            (Outcome::Inconclusive { reason, to_prove }, Some((round, why))) => {
+                let reason = format!("{reason}; further start {}: {why}", round + 1);
+                Judgement::inconclusive(reason, to_prove)
+            }
+            (outcome, _) => Judgement {
+                outcome,
+                ..by_number
+            },
+        };
+    };
+    let findings: Vec<Finding> = series
+        .leaks()
+        .into_iter()
+        .map(|leak| finding(seen, &series, leak))
+        .collect();
+    if !findings.is_empty() {
+        return Judgement::failed(findings);
+    }
+    if !by_number.findings.is_empty() {
+        return by_number;
+    }
+    Judgement::passed(format!(
+        "{} requests over {ROUNDS} starts: nothing grows with them, by the dumps at SIGQUIT",
+        series.requests_counted
+    ))
+}
+
 /// Goroutines with the same origin and the same place to wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -131,6 +166,8 @@ struct Series<'a> {
     requests: Vec<f64>,
     requests_counted: usize,
     held: Vec<(Key, f64)>,
+    /// What each count was taken after.
+    labels: Vec<String>,
 }
 
 struct Leak<'a> {
@@ -154,15 +191,6 @@ impl<'a> Series<'a> {
             return None;
         }
         let held = taken(HELD)?;
-        let mut counts: BTreeMap<Key, (Vec<f64>, &Stack)> = BTreeMap::new();
-        for (position, snapshot) in snapshots.iter().enumerate() {
-            for (key, count, stack) in groups(seen, snapshot) {
-                let (row, _) = counts
-                    .entry(key)
-                    .or_insert_with(|| (vec![0.0; snapshots.len()], stack));
-                row[position] += count;
-            }
-        }
         let base = snapshots[0].at;
         let batch = |call: &&shakedown_evidence::Call| call.sent.purpose == Purpose::Batch;
         let requests = |until| {
@@ -175,7 +203,10 @@ impl<'a> Series<'a> {
             )
         };
         Some(Self {
-            counts,
+            counts: by_key(seen, &snapshots),
+            labels: std::iter::once("base".to_owned())
+                .chain((1..=BATCHES).map(|batch| format!("batch {batch}")))
+                .collect(),
             totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
             requests: snapshots
                 .iter()
@@ -190,6 +221,50 @@ impl<'a> Series<'a> {
             held: groups(seen, held)
                 .map(|(key, count, _)| (key, count))
                 .collect(),
+        })
+    }
+
+    /// The dumps of further starts, each of which was held before it was dumped.
+    fn of_starts(seen: &'a Evidence) -> Option<Self> {
+        let starts: Vec<&FurtherStart> = (0..ROUNDS)
+            .filter_map(|round| {
+                let mut starts = seen.further_starts.iter();
+                starts.find(|start| start.round == round && start.failed.is_none())
+            })
+            .collect();
+        let snapshots: Vec<&Snapshot> = (0..ROUNDS)
+            .filter_map(|round| {
+                let mut snapshots = seen.snapshots.iter();
+                snapshots.find(|snapshot| snapshot.label == quit(round) && !snapshot.truncated)
+            })
+            .collect();
+        if starts.len() != ROUNDS || snapshots.len() != ROUNDS {
+            return None;
+        }
+        let answered = |start: &&FurtherStart| {
+            start.sent > 0 && number(start.ok) >= number(start.sent) * OK_MIN
+        };
+        let more = starts.windows(2).all(|pair| pair[1].sent > pair[0].sent);
+        if !more || !starts.iter().all(answered) {
+            return None;
+        }
+        let requests: Vec<f64> = starts
+            .iter()
+            .map(|start| number(start.sent.saturating_sub(starts[0].sent)))
+            .collect();
+        let last = snapshots[ROUNDS - 1];
+        Some(Self {
+            counts: by_key(seen, &snapshots),
+            labels: starts
+                .iter()
+                .map(|start| format!("{} requests", start.sent))
+                .collect(),
+            totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
+            requests_counted: usize::try_from(starts[ROUNDS - 1].sent - starts[0].sent).ok()?,
+            held: groups(seen, last)
+                .map(|(key, count, _)| (key, count))
+                .collect(),
+            requests,
         })
     }
 
@@ -215,6 +290,22 @@ impl<'a> Series<'a> {
     }
 }
 
+fn by_key<'a>(
+    seen: &'a Evidence,
+    snapshots: &[&'a Snapshot],
+) -> BTreeMap<Key, (Vec<f64>, &'a Stack)> {
+    let mut counts: BTreeMap<Key, (Vec<f64>, &Stack)> = BTreeMap::new();
+    for (position, snapshot) in snapshots.iter().enumerate() {
+        for (key, count, stack) in groups(seen, snapshot) {
+            let (row, _) = counts
+                .entry(key)
+                .or_insert_with(|| (vec![0.0; snapshots.len()], stack));
+            row[position] += count;
+        }
+    }
+    counts
+}
+
 fn groups<'a>(
     seen: &'a Evidence,
     snapshot: &'a Snapshot,
@@ -222,12 +313,7 @@ fn groups<'a>(
     snapshot.groups.iter().filter_map(|group| {
         let stack = seen.stacks.get(group.stack)?;
         let ours = stack.any(|function| function.starts_with("net/http/pprof."));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "goroutine counts stay far below 2^53"
-        )]
-        let count = group.count as f64;
-        (!ours).then(|| (Key::of(stack), count, stack))
+        (!ours).then(|| (Key::of(stack), number(group.count), stack))
     })
 }
 
@@ -270,12 +356,11 @@ fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
         .stack
         .root()
         .map_or("a goroutine", |frame| short(&frame.function));
-    let labels = std::iter::once("base".to_owned())
-        .chain((1..=BATCHES).map(|batch| format!("batch {batch}")));
+    let labels = series.labels.iter();
     let points = labels
         .zip(&leak.counts)
         .map(|(label, value)| Point {
-            label,
+            label: label.clone(),
             value: *value,
         })
         .collect();
@@ -339,33 +424,13 @@ pub(super) const fn real(count: usize) -> f64 {
     count as f64
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REQUESTS: [f64; 5] = [0.0, 30.0, 60.0, 90.0, 120.0];
-
-    #[test]
-    fn one_goroutine_a_request_is_proportional() {
-        let slope = proportional(&REQUESTS, &[0.0, 30.0, 60.0, 90.0, 120.0]).expect("a line");
-        assert!((slope - 1.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_pool_that_saturates_is_not() {
-        assert_eq!(proportional(&REQUESTS, &[4.0, 8.0, 10.0, 10.0, 10.0]), None);
-    }
-
-    #[test]
-    fn a_count_that_falls_once_is_not() {
-        assert_eq!(
-            proportional(&REQUESTS, &[0.0, 30.0, 25.0, 60.0, 90.0]),
-            None
-        );
-    }
-
-    #[test]
-    fn a_count_that_stays_is_not() {
-        assert_eq!(proportional(&REQUESTS, &[8.0; 5]), None);
-    }
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of goroutines and requests stay far below 2^53"
+)]
+pub(super) const fn number(count: u64) -> f64 {
+    count as f64
 }
+
+#[cfg(test)]
+mod tests;
