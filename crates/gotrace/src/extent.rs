@@ -149,6 +149,12 @@ impl ExtentReader {
         }
     }
 
+    /// What came is no trace of any version, or damaged: no further bytes will mend it.
+    #[must_use]
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self.state, State::Foreign) && !matches!(self.version, Some(..FIRST))
+    }
+
     /// One byte outside of a batch's body.
     fn byte(&mut self, byte: u8) {
         self.state = match std::mem::replace(&mut self.state, State::Foreign) {
@@ -357,6 +363,20 @@ mod tests {
             assert_eq!(check(text).ending, Ending::Foreign);
         }
         assert_eq!(check(b"").ending, Ending::Cut);
+    }
+
+    #[test]
+    fn a_page_is_known_as_such_at_once_and_an_older_trace_is_none() {
+        for (text, foreign) in [
+            (&b"<!doctype html><title>"[..], true),
+            (b"go 1.21 trace\0\0\0 and", false),
+            (b"go 1.26 trace\0\0\0\x07", true),
+            (b"go 1.26", false),
+        ] {
+            let mut reader = ExtentReader::default();
+            reader.feed(text);
+            assert_eq!(reader.is_foreign(), foreign);
+        }
     }
 
     #[test]

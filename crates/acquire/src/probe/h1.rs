@@ -117,16 +117,17 @@ pub(crate) async fn ask(
     bounds: Bounds,
     within: Duration,
 ) -> Result<Answer, Failure> {
-    ask_through(reach, ask, bounds, within, &mut |_| ()).await
+    ask_through(reach, ask, bounds, within, &mut |_| true).await
 }
 
-/// The same, with each piece of the body shown to `each` as it comes, kept or not.
+/// The same, with each piece of the body shown to `each` as it comes, kept or not; reading ends where
+/// `each` has had enough.
 pub(crate) async fn ask_through(
     reach: &str,
     ask: Ask,
     bounds: Bounds,
     within: Duration,
-    each: &mut (dyn FnMut(&[u8]) + Send),
+    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
 ) -> Result<Answer, Failure> {
     let stream = connect::tcp(reach).await.map_err(Failure::Connect)?;
     let mut got = None;
@@ -149,7 +150,7 @@ pub(crate) async fn exchange(
     bounds: Bounds,
     got: &mut Option<usize>,
 ) -> Result<Answer, Failure> {
-    exchange_through(stream, authority, ask, bounds, got, &mut |_| ()).await
+    exchange_through(stream, authority, ask, bounds, got, &mut |_| true).await
 }
 
 async fn exchange_through(
@@ -158,7 +159,7 @@ async fn exchange_through(
     ask: Ask,
     bounds: Bounds,
     got: &mut Option<usize>,
-    each: &mut (dyn FnMut(&[u8]) + Send),
+    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
 ) -> Result<Answer, Failure> {
     let request = ask.request(authority)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -192,11 +193,11 @@ async fn drain(
     response: Response<Incoming>,
     bounds: Bounds,
     got: &mut Option<usize>,
-    each: &mut (dyn FnMut(&[u8]) + Send),
+    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
 ) -> Result<Answer, Failure> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
-    let mut total = 0;
+    let (mut total, mut more) = (0, false);
     *got = Some(0);
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| broken(&error, Some(total)))?;
@@ -205,10 +206,11 @@ async fn drain(
         };
         let room = bounds.keep - body.len();
         body.extend_from_slice(data.get(..room).unwrap_or(&data));
-        each(&data);
+        let enough = !each(&data);
         total += data.len();
         *got = Some(total);
-        if total > bounds.read {
+        if enough || total > bounds.read {
+            more = true;
             break;
         }
     }
@@ -216,7 +218,7 @@ async fn drain(
         status: head.status,
         headers: head.headers,
         body: body.freeze(),
-        more: total > bounds.read,
+        more,
     })
 }
 

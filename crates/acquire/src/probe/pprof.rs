@@ -20,6 +20,8 @@ const BODY: Bounds = Bounds::whole(64 << 20);
 pub(super) const BEYOND_WINDOW: Duration = Duration::from_secs(10);
 /// Measured: 11,000 goroutines take 0.2 s with debug=1, 2.2 s with debug=2.
 const GOROUTINES: Duration = Duration::from_secs(20);
+/// The block and the mutex profile have few stacks.
+const CONTENTION: Duration = Duration::from_secs(5);
 /// Read of the block and the mutex profile: what they say of themselves stands first.
 const HEAD: Bounds = Bounds::whole(256 << 10);
 /// Shown of what a server says about its refusal.
@@ -56,7 +58,7 @@ pub async fn profile(
         &path,
         BODY,
         patience,
-        &mut |_| (),
+        &mut |_| true,
     )
     .await;
     let until = recorder.now();
@@ -123,8 +125,8 @@ pub async fn contention(
         headers,
         &path,
         HEAD,
-        GOROUTINES,
-        &mut |_| (),
+        CONTENTION,
+        &mut |_| true,
     )
     .await;
     let text = match came {
@@ -205,7 +207,12 @@ async fn fetch(
     path: &str,
     within: Duration,
 ) -> Result<bytes::Bytes, String> {
-    whole(ask(recorder, endpoint, headers, path, BODY, within, &mut |_| ()).await)
+    whole(
+        ask(recorder, endpoint, headers, path, BODY, within, &mut |_| {
+            true
+        })
+        .await,
+    )
 }
 
 pub(super) async fn ask(
@@ -215,7 +222,7 @@ pub(super) async fn ask(
     path: &str,
     bounds: Bounds,
     within: Duration,
-    each: &mut (dyn FnMut(&[u8]) + Send),
+    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
 ) -> Result<Answer, Failure> {
     // The trace under which the listener was asked what it speaks: its spans are known as ours.
     let known = recorder.read(|seen| {

@@ -42,6 +42,8 @@ pub async fn trace(
     let mut each = |piece: &[u8]| {
         bytes += piece.len() as u64;
         reader.feed(piece);
+        // What is no trace is not read to its end, which it may not have.
+        !reader.is_foreign()
     };
     let at = recorder.now();
     let came = ask(
@@ -49,10 +51,11 @@ pub async fn trace(
     )
     .await;
     let until = recorder.now();
+    let is_foreign = reader.is_foreign();
     let extent = reader.end();
     let (end, told) = match &came {
         Err(failure) => (of_failure(failure), Some(broken(failure))),
-        Ok(answer) if answer.more => {
+        Ok(answer) if answer.more && !is_foreign => {
             let why = format!(
                 "the trace is longer than {} MiB and was left there",
                 TRACE.read >> 20
