@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Evidence, Listener, PprofEndpoint, ProbeKind, ProfileKind, SnapshotForm,
-    StopReport, labels,
+    Connections, Event, Evidence, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
+    Request, SnapshotForm,
 };
 use shakedown_experiment::Action;
 
 use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
-use crate::process::{Service, Signal};
-use crate::{Recorder, executable, listeners};
+use crate::process::{Signal, Target};
+use crate::stop::Stop;
+use crate::{Recorder, Stalls, executable, listeners, resources};
 
 /// A dump of 10,000 goroutines takes a second or two, through a pipe that is read at once.
 const DUMP_TIME: Duration = Duration::from_secs(20);
@@ -21,39 +22,51 @@ const DUMP_TIME: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Hands {
     recorder: Recorder,
-    service: Service,
+    service: Target,
     receiver: Arc<Receiver>,
     caller: Caller,
+    stop: Stop,
     probe: ProbeSettings,
     private: Vec<String>,
+    stalls: Arc<Stalls>,
 }
 
 impl Hands {
-    /// Takes the service that is to be checked. `private` are addresses that count as private
+    /// Takes the service that is to be checked. `requests` are those of the run as they are sent,
+    /// while the record has them without secrets. `private` are addresses that count as private
     /// although they are not loopback.
     #[must_use]
     pub fn new(
         recorder: Recorder,
-        service: Service,
+        service: Target,
         receiver: Arc<Receiver>,
+        requests: Vec<Request>,
         probe: ProbeSettings,
         private: Vec<String>,
     ) -> Self {
-        let requests = recorder.read(|seen| seen.run.requests.clone());
         let caller = Caller::new(recorder.clone(), requests, probe.clone());
         Self {
+            stop: Stop::new(recorder.clone()),
             recorder,
             service,
             receiver,
             caller,
             probe,
             private,
+            stalls: Arc::default(),
         }
+    }
+
+    /// Takes the forwarders between the service and its dependencies.
+    #[must_use]
+    pub fn with_stalls(mut self, stalls: Arc<Stalls>) -> Self {
+        self.stalls = stalls;
+        self
     }
 
     /// The service.
     #[must_use]
-    pub const fn service(&self) -> &Service {
+    pub const fn service(&self) -> &Target {
         &self.service
     }
 
@@ -68,6 +81,13 @@ impl Hands {
         match action {
             Action::Mark(name) => self.recorder.mark(name),
             Action::ScanListeners => self.scan_listeners().await,
+            Action::Resources { label } => match self.target_pid() {
+                Some(pid) => resources::record(&self.recorder, pid, label).await,
+                None => self
+                    .recorder
+                    .failed(ProbeKind::Resources, "descriptors", "no process"),
+            },
+            Action::LiveHeap { label } => self.live_heap(label).await,
             Action::ScanConnections => self.scan_connections().await,
             Action::AskReady(url) => {
                 let answer = probe::ask_ready(&url, &self.probe.headers).await;
@@ -77,6 +97,7 @@ impl Hands {
             Action::Identify { reach } => {
                 probe::identify(&self.recorder, &reach, &self.probe).await;
             }
+            Action::ListMethods { reach } => self.caller.list_methods(&reach).await,
             Action::ReadExecutable => match self.target_pid() {
                 Some(pid) => {
                     executable::record(&self.recorder, pid).await;
@@ -102,12 +123,23 @@ impl Hands {
                 }
             }
             Action::Snapshot { form, label } => self.snapshot(form, &label).await,
+            Action::Hold { stall } => self.stalls.hold(&self.recorder, &stall),
+            Action::Release { stall } => self.stalls.release(&self.recorder, &stall),
             Action::CloseConnections => self.caller.close_all().await,
             Action::Canary => {
                 self.receiver.canary().await;
             }
             Action::Quit => self.quit().await,
-            Action::Stop { grace } => self.stop(grace).await,
+            Action::CallHalf(plan) => {
+                self.caller.call_half(plan).await;
+            }
+            Action::Finish(call) => self.caller.finish(call),
+            Action::Signal => match self.target_pid() {
+                Some(pid) => self.stop.signal(&self.service, pid),
+                None => self.recorder.trouble("SIGTERM was not sent: no process"),
+            },
+            Action::LookAtDrain => self.stop.look(self.service.tree()).await,
+            Action::StopWatching { until } => self.stop.report(until),
         }
     }
 
@@ -148,40 +180,79 @@ impl Hands {
             }
             Err(_) => return,
         };
+        for elsewhere in found.iter().filter(|found| !found.here) {
+            self.unreachable(elsewhere);
+        }
+        self.scan_unix().await;
         for found in found.into_iter().filter(|found| found.here) {
             let (bound, reach) = (found.bound.to_string(), found.reach.to_string());
-            let known = self.recorder.read(|seen| {
-                seen.listeners
-                    .iter()
-                    .any(|known| known.reach == reach && known.pid == found.pid)
-            });
-            if !known {
-                let private = found.loopback
-                    || self
-                        .private
-                        .iter()
-                        .any(|address| *address == bound || *address == reach);
-                self.recorder.record(Event::Listener(Listener {
-                    at: self.recorder.now(),
-                    bound,
-                    reach,
-                    pid: found.pid,
-                    private,
-                }));
-            }
+            let said = |address: &String| *address == bound || *address == reach;
+            let private = found.loopback || self.private.iter().any(said);
+            self.listener(bound, reach, found.pid, private).await;
+        }
+    }
+
+    /// A Unix socket is on this machine, and its file says who may use it: private.
+    async fn scan_unix(&self) {
+        let tree = self.service.tree();
+        let scan = tokio::task::spawn_blocking(move || listeners::scan_unix(&tree)).await;
+        for found in scan.ok().and_then(Result::ok).unwrap_or_default() {
+            let [bound, reach] =
+                [&found.bound, &found.reach].map(|path| format!("unix:{}", path.display()));
+            self.listener(bound, reach, found.pid, true).await;
+        }
+    }
+
+    /// Records a listener that was not seen before.
+    async fn listener(&self, bound: String, reach: String, pid: u32, private: bool) {
+        let known = |known: &Listener| known.bound == bound && known.pid == pid;
+        if self.recorder.read(|seen| !seen.listeners.iter().any(known)) {
+            let reach = probe::reach_of(&reach).await;
+            self.recorder.record(Event::Listener(Listener {
+                at: self.recorder.now(),
+                bound,
+                reach,
+                pid,
+                private,
+            }));
+        }
+    }
+
+    /// A listener in another network namespace, such as a container's: its address leads to
+    /// something else from here, or nowhere.
+    fn unreachable(&self, found: &listeners::Found) {
+        let subject = found.bound.to_string();
+        let known = |failure: &ProbeFailure| {
+            failure.kind == ProbeKind::Listener && failure.subject == subject
+        };
+        if self.recorder.read(|seen| !seen.failures.iter().any(known)) {
+            let why = format!(
+                "process {} listens there in a network namespace of its own; give an address that leads to it from here: --address HOST:PORT",
+                found.pid
+            );
+            self.recorder
+                .failed(ProbeKind::Listener, subject.clone(), why);
         }
     }
 
     async fn scan_connections(&self) {
         let tree = self.service.tree();
+        // Where nobody can be looked at, that nothing was seen means nothing.
+        if tree.is_empty() {
+            return;
+        }
         let scan = tokio::task::spawn_blocking(move || listeners::outgoing(&tree)).await;
         if let Ok(Ok(peers)) = scan {
-            let ours = |peer: &String| {
-                *peer == self.receiver.addr() || self.receiver.extra().contains(peer)
-            };
+            let mut receivers = self.receiver.extra();
+            receivers.push(self.receiver.addr());
+            let ours = |peer: &String| receivers.contains(peer);
             let peers = peers
                 .iter()
-                .map(ToString::to_string)
+                // A forwarder of ours is not whom the service talks to.
+                .map(|peer| match self.stalls.beyond(peer) {
+                    Some(to) => to.to_owned(),
+                    None => peer.to_string(),
+                })
                 .filter(|peer| !ours(peer))
                 .collect();
             self.recorder.record(Event::Connections(Connections {
@@ -199,6 +270,15 @@ impl Hands {
             None => self
                 .recorder
                 .mark("no pprof endpoint to take a profile from"),
+        }
+    }
+
+    async fn live_heap(&self, label: String) {
+        match self.endpoint() {
+            Some(endpoint) => {
+                probe::live_heap(&self.recorder, &endpoint, &self.probe.headers, label).await;
+            }
+            None => self.recorder.mark("no pprof endpoint to see the heap at"),
         }
     }
 
@@ -225,69 +305,22 @@ impl Hands {
         let Some(pid) = self.target_pid() else {
             return self.recorder.trouble("SIGQUIT was not sent: no process");
         };
-        match self.service.signal(pid, Signal::QUIT) {
-            Ok(true) => {}
-            Ok(false) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGQUIT was not sent: process {pid} had ended"));
+        // Taken first: the number may be another's once the process has ended.
+        let handle = self.service.handle(pid);
+        let sent = handle.and_then(|handle| Ok((handle, self.service.signal(pid, Signal::QUIT)?)));
+        match sent {
+            Ok((Some(handle), true)) => {
+                if !handle.gone(DUMP_TIME).await {
+                    self.recorder
+                        .trouble(format!("process {pid} did not end on SIGQUIT"));
+                }
             }
-            Err(error) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGQUIT was not sent to process {pid}: {error}"));
-            }
+            Ok(_) => self
+                .recorder
+                .trouble(format!("SIGQUIT was not sent: process {pid} had ended")),
+            Err(error) => self
+                .recorder
+                .trouble(format!("SIGQUIT was not sent to process {pid}: {error}")),
         }
-        if self.service.wait_gone(pid, DUMP_TIME).await.is_none() {
-            self.recorder
-                .trouble(format!("process {pid} did not end on SIGQUIT"));
-        }
-    }
-
-    /// SIGTERM to the owner of the listeners. If it stays, its goroutines show what it waits for.
-    async fn stop(&self, grace: Duration) {
-        let Some(pid) = self.target_pid() else {
-            return self.recorder.trouble("SIGTERM was not sent: no process");
-        };
-        let handle = match self.service.handle(pid) {
-            Ok(Some(handle)) => handle,
-            Ok(None) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent: process {pid} had ended"));
-            }
-            Err(error) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent to process {pid}: {error}"));
-            }
-        };
-        let at = self.recorder.now();
-        match self.service.signal(pid, Signal::TERM) {
-            Ok(true) => {}
-            Ok(false) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent: process {pid} had ended"));
-            }
-            Err(error) => {
-                return self
-                    .recorder
-                    .trouble(format!("SIGTERM was not sent to process {pid}: {error}"));
-            }
-        }
-        self.recorder.mark(format!("SIGTERM sent to process {pid}"));
-        let gone = handle.gone(grace).await;
-        let until = self.recorder.now();
-        if !gone {
-            self.snapshot(SnapshotForm::Full, labels::STOP).await;
-        }
-        self.recorder.record(Event::Stop(StopReport {
-            at,
-            signal: "SIGTERM".into(),
-            pid,
-            gone: gone.then_some(until),
-            until,
-        }));
     }
 }

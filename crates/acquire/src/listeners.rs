@@ -1,7 +1,7 @@
 //! Sockets of a service, seen from outside: who listens where, and whom it has called.
 //!
-//! Read from `/proc/PID/net/tcp{,6}` of each network namespace and `/proc/PID/fd`; nothing is
-//! connected to. What a listener speaks is asked elsewhere.
+//! Read from `/proc/PID/net/tcp{,6}` and `unix` of each network namespace and `/proc/PID/fd`;
+//! nothing is connected to. What a listener speaks is asked elsewhere.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
@@ -17,6 +17,9 @@ use procfs::process::{FDTarget, Process};
 
 #[cfg(test)]
 mod tests;
+mod unix;
+
+pub use unix::{FoundUnix, scan_unix};
 
 /// A process that gives back much memory takes this long to end.
 const ENDING_TIME: Duration = Duration::from_millis(100);
@@ -99,6 +102,32 @@ pub fn outgoing(tree: &[u32]) -> io::Result<Vec<SocketAddr>> {
     let mut peers: Vec<_> = peers.into_iter().collect();
     peers.sort();
     Ok(peers)
+}
+
+/// The connections that these processes hold, as local and remote end.
+///
+/// # Errors
+/// As [`scan`].
+pub fn connected(tree: &[u32]) -> io::Result<Vec<(SocketAddr, SocketAddr)>> {
+    let sockets = Sockets::of(tree)?;
+    let mut found = Vec::new();
+    for table in &sockets.tables {
+        let owned = |entry: &&TcpNetEntry| sockets.owners.contains_key(&entry.inode);
+        let open = table.entries.iter().filter(owned).filter(|entry| {
+            matches!(
+                entry.state,
+                TcpState::Established | TcpState::CloseWait | TcpState::SynRecv
+            )
+        });
+        let ends = |entry: &TcpNetEntry| {
+            (
+                canonical(entry.local_address),
+                canonical(entry.remote_address),
+            )
+        };
+        found.extend(open.map(ends));
+    }
+    Ok(found)
 }
 
 /// Whether one of these processes holds the connection from `from` to `to`.

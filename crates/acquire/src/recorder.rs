@@ -4,11 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use shakedown_evidence::bundle::{BundleError, Writer};
+use shakedown_evidence::secret::Known;
 use shakedown_evidence::{
-    At, Event, Evidence, GoroutineGroup, Interner, Mark, ProbeFailure, ProbeKind, Snapshot, Stack,
-    Trouble,
+    At, Event, Evidence, GoroutineGroup, HeapSite, Interner, LiveHeap, Mark, ProbeFailure,
+    ProbeKind, Snapshot, Stack, Trouble,
 };
 use tokio::sync::watch;
+
+use crate::discretion::Discretion;
 
 /// Shared by everything that acquires; clones are handles to the same record.
 #[derive(Debug, Clone)]
@@ -22,6 +25,7 @@ pub struct Recorder {
 struct Record {
     evidence: Evidence,
     interner: Interner,
+    discretion: Arc<Discretion>,
     writer: Option<Writer>,
     lost: Option<BundleError>,
 }
@@ -35,11 +39,24 @@ impl Recorder {
             record: Arc::new(Mutex::new(Record {
                 evidence: Evidence::default(),
                 interner: Interner::default(),
+                discretion: Arc::default(),
                 writer,
                 lost: None,
             })),
             changed: watch::Sender::new(()),
         }
+    }
+
+    /// Secrets that nothing may be written down of, besides what looks like one.
+    pub fn keep_secret(&self, known: Known) {
+        self.lock().discretion = Arc::new(Discretion::of(known));
+    }
+
+    /// A text of the service as it may be shown.
+    #[must_use]
+    pub fn shown(&self, text: &str) -> String {
+        let discretion = Arc::clone(&self.lock().discretion);
+        discretion.text(text)
     }
 
     /// Time of the run.
@@ -96,17 +113,22 @@ impl Recorder {
     pub fn snapshot(&self, mut snapshot: Snapshot, groups: Vec<(Stack, u64, Vec<u64>)>) {
         let mut record = self.lock();
         for (stack, count, ids) in groups {
-            let (position, new) = record.interner.intern(&stack);
-            if new {
-                record.add(Event::Stack(stack));
-            }
-            snapshot.groups.push(GoroutineGroup {
-                stack: position,
-                count,
-                ids,
-            });
+            let stack = record.position(stack);
+            snapshot.groups.push(GoroutineGroup { stack, count, ids });
         }
         record.add(Event::Snapshot(snapshot));
+        drop(record);
+        self.changed.send_replace(());
+    }
+
+    /// Records a live heap: stacks that are new first, then the heap that names them.
+    pub fn live_heap(&self, mut heap: LiveHeap, sites: Vec<(Stack, u64)>) {
+        let mut record = self.lock();
+        for (stack, bytes) in sites {
+            let stack = record.position(stack);
+            heap.sites.push(HeapSite { stack, bytes });
+        }
+        record.add(Event::LiveHeap(heap));
         drop(record);
         self.changed.send_replace(());
     }
@@ -163,12 +185,22 @@ impl Recorder {
 }
 
 impl Record {
+    /// The position of a stack, which is recorded if it is new.
+    fn position(&mut self, stack: Stack) -> usize {
+        let (position, new) = self.interner.intern(&stack);
+        if new {
+            self.add(Event::Stack(stack));
+        }
+        position
+    }
+
     fn keep(&mut self, name: &str, bytes: Vec<u8>) {
         self.write(|writer| writer.blob(name, &bytes));
         self.evidence.blobs.insert(name.to_owned(), bytes);
     }
 
     fn add(&mut self, event: Event) {
+        let event = self.discretion.event(event);
         self.write(|writer| writer.event(&event));
         self.evidence.apply(event);
     }

@@ -6,19 +6,20 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{At, CallEnd, Evidence};
+use shakedown_evidence::{At, Call, CallEnd, Evidence};
 
 /// Below this the coincidence is ruled out: with a thousand templates in a log, one in a thousand
 /// runs would be wrong at 1e-6.
 pub(crate) const P_MAX: f64 = 1e-6;
 /// Fewer occurrences inside requests are never enough.
 pub(crate) const INSIDE_MIN: usize = 5;
-/// Occurrences closer together than this count as one: a job that writes a hundred lines at once
-/// is one coincidence, not a hundred.
+/// Occurrences closer together than this count as one, at the time of the first: a job that writes
+/// a hundred lines at once is one coincidence, not a hundred. Requests do not divide an episode,
+/// or a steady stream would be cut by each of them and seem to begin with it.
 const EPISODE: Duration = Duration::from_millis(40);
 /// The end of a request is known to us later than to the service, and a line takes a moment to
 /// reach us through its pipe.
-const LAG: Duration = Duration::from_millis(3);
+pub(crate) const LAG: Duration = Duration::from_millis(3);
 
 /// What belongs to the beginning or the end of a request happens this close to it. Requests may
 /// cover most of a run; their edges do not.
@@ -80,24 +81,31 @@ impl Coincidence {
 }
 
 impl Windows {
-    /// From the first request to the last moment before the service was told to stop.
+    /// All of our requests.
     pub(crate) fn of(seen: &Evidence) -> Self {
-        let spans: Vec<(At, At)> = seen
-            .calls
-            .iter()
+        Self::of_calls(seen, &seen.calls)
+    }
+
+    /// Some of our requests. The run lasts from the first request of all to the last moment before
+    /// the service was told to stop. Spans and exported records are stamped by the service, maybe
+    /// before we have noted that the request went out.
+    pub(crate) fn of_calls<'a>(
+        seen: &'a Evidence,
+        calls: impl IntoIterator<Item = &'a Call>,
+    ) -> Self {
+        let spans: Vec<(At, At)> = calls
+            .into_iter()
             .filter_map(|call| {
                 let ended = call.ended.as_ref()?;
                 // A handler whose caller has left goes on for an unknown time.
                 let left = matches!(ended.end, CallEnd::Left | CallEnd::Reset { .. });
                 let tail = if left { Duration::from_millis(50) } else { LAG };
-                Some((call.sent.at, ended.at + tail))
+                Some((call.sent.at.before(LAG), ended.at + tail))
             })
             .collect();
-        let from = spans
-            .iter()
-            .map(|(from, _)| *from)
-            .min()
-            .unwrap_or_default();
+        let answered = seen.calls.iter().filter(|call| call.ended.is_some());
+        let from = answered.map(|call| call.sent.at.before(LAG)).min();
+        let from = from.unwrap_or_default();
         let until = seen.stops.first().map_or(seen.last, |stop| stop.at);
         Self::over(spans, from, until)
     }
@@ -130,10 +138,11 @@ impl Windows {
         self.whole.contains(at)
     }
 
-    /// Judges moments, which must be in order. The strongest of the three readings counts, at
+    /// Judges moments, in any order: what is exported arrives later than what is written. The strongest of the three readings counts, at
     /// three times its p-value (Bonferroni).
     pub(crate) fn judge(&self, moments: impl IntoIterator<Item = At>) -> Coincidence {
-        let moments: Vec<At> = moments.into_iter().filter(|at| self.in_run(*at)).collect();
+        let mut moments: Vec<At> = moments.into_iter().filter(|at| self.in_run(*at)).collect();
+        moments.sort_unstable();
         let readings = [
             (Within::Whole, &self.whole),
             (Within::Head, &self.heads),
@@ -190,15 +199,13 @@ impl Cover {
     }
 
     fn judge(&self, within: Within, moments: &[At], from: At, until: At) -> Coincidence {
-        let (mut inside, mut total, mut last) = (0, 0, None::<(At, bool)>);
+        let (mut inside, mut total, mut last) = (0, 0, None::<At>);
         for at in moments {
-            let is_inside = self.contains(*at);
-            let same = last.is_some_and(|(before, was)| *at - before < EPISODE && was == is_inside);
-            last = Some((*at, is_inside));
-            // One episode inside a request and one outside it stay two.
+            let same = last.is_some_and(|before| *at - before < EPISODE);
+            last = Some(*at);
             if !same {
                 total += 1;
-                inside += usize::from(is_inside);
+                inside += usize::from(self.contains(*at));
             }
         }
         let covered = self.share(from, until);
@@ -281,6 +288,20 @@ mod tests {
         let of = windows(&spans, 30_000);
         let found = of.judge((0..100).map(|n| At(n * 300_000)));
         assert!(!found.is_ruled_out(), "{found:?}");
+    }
+
+    /// Fifty times a second, whatever the requests do.
+    #[test]
+    fn a_steady_stream_is_a_coincidence_at_any_rate() {
+        // With gaps as irregular as those of the window.
+        let begin = |n: u64| n * 800 + n * n * 37 % 390;
+        let spans: Vec<(u64, u64)> = (0..200).map(|n| (begin(n), begin(n) + 400)).collect();
+        let of = windows(&spans, 160_000);
+        for every in [1, 5, 20, 39, 41, 50, 200] {
+            let count = 160_000 / every;
+            let found = of.judge((0..count).map(|n| At(n * every * 1000 + 137)));
+            assert!(!found.is_ruled_out(), "every {every} ms: {found:?}");
+        }
     }
 
     #[test]

@@ -41,11 +41,20 @@ pub static RULES: &[Rule] = &[
     profile::contention_profile_off::RULE,
     profile::secret_in_cmdline::RULE,
     trace::log_without_trace::RULE,
+    trace::span_id_without_trace_id::RULE,
     trace::context_not_forwarded::RULE,
+    trace::request_without_span::RULE,
+    trace::incoming_context_ignored::RULE,
+    trace::tracing_missing::RULE,
     deadline::deadline_ignored::RULE,
     deadline::cancel_ignored::RULE,
+    deadline::wrong_status::RULE,
     lifecycle::leak_per_request::RULE,
     lifecycle::sigterm_ignored::RULE,
+    lifecycle::in_flight_dropped::RULE,
+    lifecycle::drain_too_slow::RULE,
+    lifecycle::fd_leak::RULE,
+    lifecycle::heap_growth::RULE,
 ];
 
 /// Texts whose place in the source would help a finding: the acquiring side looks for them, and

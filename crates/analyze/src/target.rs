@@ -1,6 +1,6 @@
 //! What was checked, for the head of the report.
 
-use shakedown_evidence::{Evidence, Listener, Speaks};
+use shakedown_evidence::{Evidence, Listener, Method, Speaks};
 use shakedown_findings::TargetRow;
 
 /// Libraries that decide how the four items behave.
@@ -64,7 +64,7 @@ fn describe(seen: &Evidence, listener: &Listener) -> String {
     } else if has(Speaks::H2c) {
         words.push("h2c");
     }
-    if has(Speaks::Tls) {
+    if has(Speaks::Tls) || listener.reach.starts_with("tls:") {
         words.push("tls");
     }
     if has(Speaks::Pprof) {
@@ -84,6 +84,36 @@ pub(crate) fn serves_requests(seen: &Evidence, reach: &str) -> bool {
     let given = |request: &usize| seen.request(*request).is_some_and(|request| request.given);
     let mut located = (0..seen.run.requests.len()).filter(given);
     located.any(|request| seen.reach_of(request) == Some(reach))
+}
+
+/// The flags of a request that could be given: a method that the service was found to have, with a
+/// message made up from its type. One that reads comes first: nobody knows what the others do.
+fn example_request(seen: &Evidence) -> Option<String> {
+    const READS: [&str; 8] = [
+        "Get", "List", "Find", "Search", "Read", "Query", "Fetch", "Lookup",
+    ];
+    let methods = seen.methods.iter().flat_map(|methods| &methods.methods);
+    let reads = |method: &&Method| {
+        let name = method.name.rsplit('/').next().unwrap_or_default();
+        READS.iter().any(|begin| name.starts_with(begin))
+    };
+    let best = methods
+        .clone()
+        .find(reads)
+        .or_else(|| methods.clone().next())?;
+    let data = if best.sample == "{}" {
+        String::new()
+    } else {
+        format!(" --data {}", quoted(&best.sample))
+    };
+    Some(format!("--grpc {}{data}", best.name))
+}
+
+/// What is to be given: an example made up for this service, else the flags in general.
+pub(crate) fn request_to_give(seen: &Evidence, flags: &str) -> String {
+    example_request(seen).map_or(flags.to_owned(), |example| {
+        format!("{example} (made up from the message's type: see whether it may be sent)")
+    })
 }
 
 /// The command that shows one rule's finding again.
@@ -107,7 +137,38 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_evidence::{At, Event, Methods};
+
     use super::*;
+
+    #[test]
+    fn the_example_is_a_method_that_reads() {
+        let mut seen = Evidence::default();
+        assert_eq!(example_request(&seen), None);
+        let method = |(name, sample): (&str, &str)| Method {
+            name: name.into(),
+            sample: sample.into(),
+        };
+        let methods = [
+            ("a.Orders/DeleteAll", "{}"),
+            ("a.Orders/GetOne", r#"{"id":"1"}"#),
+        ];
+        seen.apply(Event::Methods(Methods {
+            at: At(1),
+            reach: "h:1".into(),
+            from: "reflection".into(),
+            methods: methods.map(method).into(),
+        }));
+        assert_eq!(
+            example_request(&seen).as_deref(),
+            Some(r#"--grpc a.Orders/GetOne --data '{"id":"1"}'"#)
+        );
+        seen.methods[0].methods.pop();
+        assert_eq!(
+            example_request(&seen).as_deref(),
+            Some("--grpc a.Orders/DeleteAll")
+        );
+    }
 
     #[test]
     fn words_are_quoted_as_a_shell_takes_them() {

@@ -195,6 +195,15 @@ fn troubles(seen: &Evidence) -> Vec<String> {
             ));
         }
     }
+    let broken = (0..seen.run.requests.len())
+        .filter_map(|request| Some((seen.request(request)?, seen.unrecovered(request)?)));
+    troubles.extend(broken.map(|(request, end)| {
+        format!(
+            "{}: no good answer any more after a dependency was stalled{}",
+            request.subject(),
+            ending(end)
+        )
+    }));
     troubles.extend(
         seen.profiles
             .iter()

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shakedown_acquire::otlp::Receiver;
-use shakedown_acquire::probe::{Headers, ProbeSettings};
+use shakedown_acquire::probe::ProbeSettings;
+use shakedown_acquire::process::Target;
 use shakedown_acquire::{Hands, Recorder};
 use shakedown_evidence::log::Stream;
 use shakedown_evidence::{
@@ -21,8 +22,9 @@ use shakedown_experiment::{Batches, Experiment, Identify, Locate};
 
 use crate::launch::{launch, placed};
 use crate::placeholder::Values;
+use crate::run::requests;
 use crate::start::{self, NotReady};
-use crate::{RunError, Settings, lanes};
+use crate::{RunError, Settings, lanes, redact};
 
 /// Calls under way at once.
 const WIDTH: usize = 8;
@@ -44,7 +46,9 @@ pub(crate) fn are_useful(settings: &Settings, seen: &Evidence) -> bool {
         .calls
         .iter()
         .any(|call| call.sent.purpose == Purpose::Batch && call.is_ok());
-    is_go && is_wanted && sent_batches && !settings.quick && seen.pprof.is_empty()
+    // One that runs already is not ours to start.
+    let is_ours = settings.access().is_ours();
+    is_ours && is_go && is_wanted && sent_batches && !settings.quick && seen.pprof.is_empty()
 }
 
 /// What the starts need of the run.
@@ -53,7 +57,7 @@ pub(crate) struct Setting<'a> {
     /// The run's own record, which gets the dumps.
     pub(crate) recorder: &'a Recorder,
     pub(crate) values: &'a Values,
-    pub(crate) headers: &'a Headers,
+    pub(crate) probe: &'a ProbeSettings,
 }
 
 /// Starts the service again and again, until a start fails or all are done. `place` holds the start
@@ -62,6 +66,7 @@ pub(crate) async fn run(of: &Setting<'_>, place: &mut Option<Hands>) -> Result<(
     for round in 0..labels::ROUNDS {
         let began = of.recorder.now();
         let scratch = Recorder::new(Instant::now(), None);
+        scratch.keep_secret(redact::known(of.settings, None));
         scratch.record(Event::Run(RunFacts::clone(
             &of.recorder.read(|seen| seen.run.clone()),
         )));
@@ -143,15 +148,12 @@ async fn one(
         &values,
     )
     .await?;
-    let probe = ProbeSettings {
-        headers: of.headers.clone(),
-        ..ProbeSettings::default()
-    };
     let hands = place.insert(Hands::new(
         scratch.clone(),
-        service,
+        Target::Started(service),
         Arc::clone(&receiver),
-        probe,
+        requests(settings),
+        of.probe.clone(),
         settings.private.clone(),
     ));
     let ready = placed(settings.start.ready.as_deref(), &values)?;

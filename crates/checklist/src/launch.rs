@@ -6,7 +6,7 @@ use std::sync::Arc;
 use shakedown_acquire::Recorder;
 use shakedown_acquire::otlp::Receiver;
 use shakedown_acquire::process::{Launch, Service};
-use shakedown_evidence::Role;
+use shakedown_evidence::{Role, Stall};
 
 use crate::placeholder::{self, Values};
 use crate::{RunError, Settings, Start};
@@ -62,13 +62,9 @@ pub(crate) fn values(settings: &Settings, receiver: &Arc<Receiver>) -> Result<Va
             .iter()
             .map(|dependency| &dependency.start),
     );
-    let texts = starts.flat_map(|start| {
-        start
-            .command
-            .iter()
-            .chain(start.env.iter().map(|(_, value)| value))
-            .chain(&start.ready)
-    });
+    let texts = starts
+        .flat_map(|start| words(start).chain(&start.ready))
+        .chain(settings.stalls.iter().map(|stall| &stall.to));
     let names: BTreeSet<String> = texts
         .flat_map(|text| placeholder::names(text, "port."))
         .collect();
@@ -87,4 +83,48 @@ pub(crate) fn values(settings: &Settings, receiver: &Arc<Receiver>) -> Result<Va
         held.push(listener);
     }
     Ok(values)
+}
+
+/// What reaches a process when it is started.
+fn words(start: &Start) -> impl Iterator<Item = &String> {
+    let variables = start.env.iter().map(|(_, value)| value);
+    start.command.iter().chain(variables)
+}
+
+/// Somebody is told of every stall; another would hold nothing back.
+pub(crate) fn check_stalls(settings: &Settings) -> Result<(), RunError> {
+    let told: BTreeSet<String> = std::iter::once(&settings.start)
+        .chain(settings.dependencies.iter().map(|needed| &needed.start))
+        .flat_map(words)
+        .flat_map(|text| placeholder::names(text, "stall."))
+        .collect();
+    if let (Some(_), Some(stall)) = (&settings.attach, settings.stalls.first()) {
+        return Err(RunError::StallAttached {
+            name: stall.name.clone(),
+        });
+    }
+    let mut stalls = settings.stalls.iter();
+    match stalls.find(|stall| !told.contains(&placeholder_of(&stall.name))) {
+        None => Ok(()),
+        Some(unused) => Err(RunError::StallUnused {
+            name: unused.name.clone(),
+            to: unused.to.clone(),
+        }),
+    }
+}
+
+/// Where the stalls lead, with their places filled.
+pub(crate) fn stalls(settings: &Settings, values: &Values) -> Result<Vec<Stall>, RunError> {
+    let filled = settings.stalls.iter().map(|stall| {
+        Ok(Stall {
+            to: placeholder::fill(&stall.to, values)?,
+            ..stall.clone()
+        })
+    });
+    filled.collect()
+}
+
+/// The name of what stands for the address of a stall.
+pub(crate) fn placeholder_of(stall: &str) -> String {
+    format!("stall.{stall}.addr")
 }

@@ -4,6 +4,7 @@
 //! and is all that a replay needs.
 
 mod assess;
+mod attach;
 pub mod config;
 mod further_starts;
 mod lanes;
@@ -16,7 +17,9 @@ mod redact;
 mod run;
 mod settings;
 mod start;
+mod world;
 
 pub use assess::{assess, rules_named};
+pub use attach::NotFound;
 pub use run::{Outcome, Progress, RunError, run};
-pub use settings::{Dependency, Settings, Start};
+pub use settings::{Attach, Dependency, Settings, Start};

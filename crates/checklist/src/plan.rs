@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{Evidence, Purpose, RequestKind};
+use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, Connections, Contention, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
-    Terminate, TraceWindow, Traffic,
+    Audit, Batches, Bystanders, Connections, Contention, CpuWindow, Experiment, Heap, Identify,
+    Locate, Quiet, Terminate, TraceWindow, Traffic,
 };
 
 use crate::Settings;
@@ -24,6 +24,8 @@ pub(crate) struct Lane {
     /// What it usually takes; for the progress bar.
     pub usual: Duration,
     pub limit: Duration,
+    /// What its experiments do to a service, for which one that is not ours takes consent.
+    pub takes: Option<Consent>,
     pub experiments: fn(&Settings, &Evidence) -> Vec<Box<dyn Experiment>>,
 }
 
@@ -31,50 +33,66 @@ pub(crate) struct Lane {
 pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
     let seconds = Duration::from_secs;
     let window = settings.window;
-    vec![
+    let mut lanes = vec![
         Lane {
             name: "look",
             usual: seconds(1),
             limit: seconds(60),
+            takes: None,
             experiments: look,
         },
         Lane {
             name: "locate",
             usual: seconds(1),
             limit: seconds(60),
+            takes: None,
             experiments: locate,
         },
         Lane {
             name: "window",
             usual: window,
             limit: window * 3 + seconds(90),
+            takes: None,
             experiments: observe,
         },
         Lane {
             name: "batches",
             usual: seconds(15),
             limit: seconds(240),
+            takes: Some(Consent::Load),
             experiments: batches,
         },
         Lane {
             name: "deadlines",
             usual: seconds(8),
             limit: seconds(240),
+            takes: Some(Consent::Audits),
             experiments: deadlines,
         },
         Lane {
             name: "cancels",
             usual: seconds(8),
             limit: seconds(240),
+            takes: Some(Consent::Audits),
             experiments: cancels,
+        },
+        Lane {
+            name: "stalls",
+            usual: seconds(8),
+            limit: seconds(300),
+            takes: Some(Consent::Audits),
+            experiments: stalls,
         },
         Lane {
             name: "stop",
             usual: seconds(2),
-            limit: settings.grace + seconds(60),
+            limit: settings.grace * 2 + seconds(90),
+            takes: Some(Consent::Stop),
             experiments: stop,
         },
-    ]
+    ];
+    lanes.retain(|lane| lane.name != "stalls" || !settings.stalls.is_empty());
+    lanes
 }
 
 fn boxed(experiment: impl Experiment + 'static) -> Box<dyn Experiment> {
@@ -90,20 +108,23 @@ fn locate(_: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
 }
 
 fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
-    vec![
+    let connections = settings.access().has_process();
+    let connections = connections.then(|| boxed(Connections::new(settings.window)));
+    let mut experiments = vec![
         boxed(InTurn::new(vec![
             boxed(CpuWindow::new(settings.window)),
             boxed(Heap::default()),
             boxed(Contention::default()),
         ])),
         boxed(TraceWindow::new(settings.window)),
-        boxed(Connections::new(settings.window)),
         boxed(Traffic::new(
             settings.window,
             TRAFFIC_MIN,
             seen.run.started_unix_ns,
         )),
-    ]
+    ];
+    experiments.extend(connections);
+    experiments
 }
 
 fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -122,25 +143,41 @@ fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     vec![boxed(Batches::new(per_request, WIDTH))]
 }
 
-fn deadlines(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+fn deadlines(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let audits = with_deadline(seen).map(|request| boxed(Audit::new(request, Purpose::Deadline)));
+    // What we have started nobody else calls.
+    let others = (!settings.access().is_ours()).then(|| boxed(Bystanders::default()));
+    in_turn(others.into_iter().chain(audits))
+}
+
+/// Requests that carry a deadline: HTTP has no header for it.
+fn with_deadline(seen: &Evidence) -> impl Iterator<Item = usize> {
     let is_grpc = |request: &usize| {
         seen.request(*request)
             .is_some_and(|request| matches!(request.kind, RequestKind::Grpc { .. }))
     };
-    let requests = (0..seen.run.requests.len()).filter(is_grpc);
-    audits(
-        requests
-            .map(|request| Audit::new(request, Purpose::Deadline))
-            .collect(),
-    )
+    (0..seen.run.requests.len()).filter(is_grpc)
 }
 
 fn cancels(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
-    audits(
-        (0..seen.run.requests.len())
-            .map(|request| Audit::new(request, Purpose::Cancel))
-            .collect(),
-    )
+    let requests = 0..seen.run.requests.len();
+    in_turn(requests.map(|request| boxed(Audit::new(request, Purpose::Cancel))))
+}
+
+/// Each stall holds alone: behind two at once a handler never comes to the second.
+fn stalls(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let all = 0..seen.run.requests.len();
+    let moments = with_deadline(seen)
+        .map(|request| (request, Purpose::Deadline))
+        .chain(all.map(|request| (request, Purpose::Cancel)));
+    let moments: Vec<_> = moments.collect();
+    let behind = |name| {
+        let audit =
+            move |(request, purpose): &(usize, Purpose)| Audit::behind(*request, *purpose, name);
+        moments.iter().map(audit)
+    };
+    let names = settings.stalls.iter().map(|stall| stall.name.as_str());
+    in_turn(names.flat_map(behind).map(boxed))
 }
 
 fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -151,8 +188,8 @@ fn stop(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
 }
 
 /// Audits follow each other: two at once would each see the other's handlers.
-fn audits(audits: Vec<Audit>) -> Vec<Box<dyn Experiment>> {
-    vec![boxed(InTurn::new(audits.into_iter().map(boxed).collect()))]
+fn in_turn(experiments: impl Iterator<Item = Box<dyn Experiment>>) -> Vec<Box<dyn Experiment>> {
+    vec![boxed(InTurn::new(experiments.collect()))]
 }
 
 /// Experiments one after another.

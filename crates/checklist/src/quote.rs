@@ -13,8 +13,8 @@ const AROUND: u32 = 4;
 
 /// Freezes the source around every place that a finding names, and looks for the texts whose
 /// place is not known. The report is made from what was frozen.
-pub(crate) async fn quote_source(settings: &Settings, recorder: &Recorder) {
-    let root = source_root(settings, recorder);
+pub(crate) async fn quote_source(settings: &Settings, cwd: Option<PathBuf>, recorder: &Recorder) {
+    let root = source_root(settings, cwd, recorder);
     let texts = recorder.read(shakedown_analyze::wanted_literals);
     if let Some(root) = root.clone().filter(|_| !texts.is_empty()) {
         let found = tokio::task::spawn_blocking(move || {
@@ -42,7 +42,7 @@ pub(crate) async fn quote_source(settings: &Settings, recorder: &Recorder) {
     }
 }
 
-fn source_root(settings: &Settings, recorder: &Recorder) -> Option<PathBuf> {
+fn source_root(settings: &Settings, cwd: Option<PathBuf>, recorder: &Recorder) -> Option<PathBuf> {
     if let Some(root) = &settings.source {
         return Some(root.clone());
     }
@@ -53,10 +53,6 @@ fn source_root(settings: &Settings, recorder: &Recorder) -> Option<PathBuf> {
             .as_ref()
             .map(|main| main.path.clone())
     });
-    let cwd = settings
-        .start
-        .cwd
-        .clone()
-        .or_else(|| std::env::current_dir().ok())?;
+    let cwd = cwd.or_else(|| std::env::current_dir().ok())?;
     source::find_root(main.as_deref(), Path::new(&cwd), &settings.start.command)
 }

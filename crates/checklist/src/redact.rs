@@ -1,28 +1,78 @@
-//! Cuts secrets out of a command line before it is written down.
+//! What of a run's settings must not be written down: secrets in the command line and in requests,
+//! and the values that are cut wherever they appear later.
 
-use shakedown_evidence::secret;
+use shakedown_evidence::command_line;
+use shakedown_evidence::secret::{CUT, Known, cut, is_secret_name};
+use shakedown_evidence::{Request, RequestKind};
 
-/// Words in a flag's or variable's name that make its value a secret.
-const SECRET: &[&str] = &[
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "apikey",
-    "api-key",
-    "api_key",
-    "credential",
-    "private-key",
-    "private_key",
-];
-/// What stands in its place.
-const CUT: &str = "[cut]";
+use crate::Settings;
+use crate::attach::Found;
+
+/// The values of headers and variables whose names say that they are secret, and of every header
+/// that was taken from the environment.
+pub(crate) fn known(settings: &Settings, found: Option<&Found>) -> Known {
+    let starts = std::iter::once(&settings.start).chain(
+        settings
+            .dependencies
+            .iter()
+            .map(|dependency| &dependency.start),
+    );
+    let words = starts.clone().flat_map(|start| values(&start.command));
+    let variables = starts.flat_map(|start| &start.env);
+    let given = variables.chain(&settings.headers);
+    let secret = given.filter(|(name, _)| is_secret_name(name));
+    let secret = secret.map(|(_, value)| value.clone());
+    let of_process = found.map(|found| {
+        let command = found.command();
+        found
+            .secrets()
+            .into_iter()
+            .chain(values(&command))
+            .collect()
+    });
+    let of_process: Vec<String> = of_process.unwrap_or_default();
+    Known::of(
+        secret
+            .chain(settings.secrets.iter().cloned())
+            .chain(words)
+            .chain(of_process),
+    )
+}
+
+/// The values of flags and settings in a command whose names say that they are secret.
+fn values(words: &[String]) -> Vec<String> {
+    let inline = words.iter().filter_map(|word| {
+        let (name, value) = word.split_once('=')?;
+        is_secret_name(name).then(|| value.to_owned())
+    });
+    let next = words.windows(2).filter_map(|pair| {
+        let [flag, value] = pair else { return None };
+        let is_pair = flag.starts_with('-') && is_secret_name(flag) && !value.starts_with('-');
+        is_pair.then(|| value.clone())
+    });
+    inline.chain(next).collect()
+}
+
+/// Requests without what looks like a secret in their URLs and data.
+pub(crate) fn requests(mut requests: Vec<Request>) -> Vec<Request> {
+    let clean = |text: &mut String| *text = cut(text).into_owned();
+    for request in &mut requests {
+        match &mut request.kind {
+            RequestKind::Grpc { data, .. } => clean(data),
+            RequestKind::Http { target, body, .. } => {
+                clean(target);
+                clean(body);
+            }
+        }
+    }
+    requests
+}
 
 /// The command with the values of secret flags and the credentials of URLs cut.
 #[must_use]
 pub(crate) fn command(words: &[String]) -> Vec<String> {
     // What a rule may call a secret is cut in any case, and more: nobody is blamed for a cut.
-    let words = secret::cut(words);
+    let words = command_line::cut(words);
     let mut cut_next = false;
     let mut out = Vec::with_capacity(words.len());
     for word in &words {
@@ -40,7 +90,7 @@ pub(crate) fn command(words: &[String]) -> Vec<String> {
             Some((name, _)) if is_secret(name) => out.push(format!("{name}={CUT}")),
             _ => {
                 cut_next = word.starts_with('-') && is_secret(word);
-                out.push(without_credentials(word));
+                out.push(cut(word).into_owned());
             }
         }
     }
@@ -56,29 +106,44 @@ fn header(word: &str) -> String {
     }
 }
 
+/// A name with a secret's name in it: `--db-password-file` has none in its value, but nobody misses
+/// a path that was cut.
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET.iter().any(|word| name.contains(word))
-}
-
-/// `postgres://user:secret@host` loses its password.
-fn without_credentials(word: &str) -> String {
-    let Some((scheme, rest)) = word.split_once("://") else {
-        return word.to_owned();
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    match authority
-        .rsplit_once('@')
-        .and_then(|(user, host)| Some((user.split_once(':')?.0, host)))
-    {
-        Some((user, host)) => format!("{scheme}://{user}:{CUT}@{host}{}", &rest[authority.len()..]),
-        None => word.to_owned(),
-    }
+    const INNER: &[&str] = &[
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "apikey",
+        "api-key",
+        "api_key",
+        "credential",
+        "private-key",
+        "private_key",
+    ];
+    let lower = name.to_ascii_lowercase();
+    is_secret_name(name) || INNER.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_secret_words_are_known() {
+        let words = [
+            "./orders",
+            "--db-password=x1",
+            "-token",
+            "y1",
+            "--token-url=z",
+            "API_KEY=k1",
+            "--secret",
+            "-v",
+        ];
+        let words = words.map(str::to_owned);
+        assert_eq!(values(&words), ["x1", "k1", "y1"]);
+    }
 
     fn check(words: &[&str]) -> String {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();

@@ -4,31 +4,25 @@
 //! every process is ended before the run returns, and the bundle is readable.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use shakedown_acquire::otlp::Receiver;
-use shakedown_acquire::probe::{Headers, ProbeSettings};
-use shakedown_acquire::process::{Service, StartError, remedy};
-use shakedown_acquire::{Hands, Recorder};
+use shakedown_acquire::Recorder;
+use shakedown_acquire::follow::FollowError;
+use shakedown_acquire::otlp::{Receiver, Senders};
+use shakedown_acquire::probe::{self, Declared, Headers, ProbeSettings, TrustError};
+use shakedown_acquire::process::StartError;
 use shakedown_evidence::bundle::{BundleError, Writer};
-use shakedown_evidence::{Event, Evidence, Request, RequestKind, Role, RunFacts};
-use shakedown_experiment::Action;
+use shakedown_evidence::{Access, Event, Request, RequestKind, RunFacts};
 use shakedown_findings::RunReport;
 
-use crate::launch::{launch, placed, values};
+use crate::attach::{self, Found, NotFound};
+use crate::launch::check_stalls;
 use crate::placeholder;
 use crate::quote::quote_source;
-use crate::start::{self, NotReady};
-use crate::{Settings, assess, further_starts, lanes, plan, redact};
-
-/// Lines of the service's log shown when it ends early.
-const LAST_LINES: usize = 12;
-/// Spans that were under way when the service ended may arrive so much later.
-const FLUSH: Duration = Duration::from_millis(400);
-/// How long processes may take to end when the run is over or was interrupted.
-const END_GRACE: Duration = Duration::from_secs(2);
+use crate::world::World;
+use crate::{Settings, assess, redact};
 
 /// What a run came to.
 #[derive(Debug)]
@@ -100,6 +94,36 @@ pub enum RunError {
     /// A port for `{{port.NAME}}` cannot be had.
     #[error("no free port on loopback: {0}")]
     Port(std::io::Error),
+    /// A service that runs already has its addresses from somebody else.
+    #[error(
+        "stall {name} cannot come between a service that runs already and what it is connected to; let shakedown start the service: `-- COMMAND`"
+    )]
+    StallAttached {
+        /// Its name.
+        name: String,
+    },
+    /// A stall holds nothing back.
+    #[error(
+        "nothing goes through stall {name}: put {{stall.{name}.addr}} where the service takes the address {to}, in its command, --env or start.env"
+    )]
+    StallUnused {
+        /// Its name.
+        name: String,
+        /// Where it leads.
+        to: String,
+    },
+    /// A service that is said to run is not there, or not for us to look into.
+    #[error(transparent)]
+    Attach(#[from] NotFound),
+    /// Whom to believe cannot be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A log cannot be followed.
+    #[error(transparent)]
+    Log(#[from] FollowError),
+    /// The file of descriptors says nothing.
+    #[error("--proto-set: {0}")]
+    ProtoSet(String),
     /// A header cannot be sent.
     #[error("{0}")]
     Header(String),
@@ -114,23 +138,62 @@ pub async fn run(
     progress: &mut (dyn FnMut(Progress) + Send),
     interrupt: impl Future<Output = ()>,
 ) -> Result<Outcome, RunError> {
-    let started = Instant::now();
+    // Side by side: the clocks of spans and of the run are told apart by these two readings.
+    let (started, calendar) = (Instant::now(), SystemTime::now());
     let headers = settings
         .headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let headers = Headers::new(headers).map_err(RunError::Header)?;
+    let declared = settings.proto_set.as_deref().map(Declared::of_set);
+    let declared = declared.transpose().map_err(RunError::ProtoSet)?;
+    let mut probe = ProbeSettings {
+        headers,
+        declared: declared.map(Arc::new),
+        ..ProbeSettings::default()
+    };
+    if let Some(prefix) = &settings.pprof_prefix {
+        probe.pprof_prefix.clone_from(prefix);
+    }
+    check_stalls(settings)?;
+    if let Some(trust) = &settings.trust {
+        probe::trust(trust)?;
+    }
+    let found = match &settings.attach {
+        Some(attach) => Some(attach::find(attach).await?),
+        None => None,
+    };
+    let exports_to = found.as_ref().and_then(Found::exports_to);
+    let cwd = found.as_ref().and_then(Found::cwd).map(Path::to_owned);
     let writer = Writer::create(&settings.out)?;
     let recorder = Recorder::new(started, Some(writer));
-    recorder.record(Event::Run(facts(settings)));
-    let receiver = Receiver::start(recorder.clone())
-        .await
-        .map_err(|error| RunError::Receiver(error.to_string()))?;
+    recorder.keep_secret(redact::known(settings, found.as_ref()));
+    recorder.record(Event::Run(facts(settings, found.as_ref(), calendar)));
+    // A running service cannot be told where we are: we listen where it sends to, if nobody does.
+    let said = settings.attach.as_ref().and_then(|attach| attach.otlp);
+    let also = said.or_else(|| exports_to.as_deref().and_then(attach::loopback_port));
+    let receiver = match &settings.attach {
+        None => Receiver::start(recorder.clone()).await,
+        Some(attach) => {
+            let senders = attach.pid.map_or(Senders::Anyone, Senders::OursAnd);
+            Receiver::start_for(recorder.clone(), senders, also).await
+        }
+    };
+    let receiver = receiver.map_err(|error| RunError::Receiver(error.to_string()))?;
+    if let Some(port) = said {
+        let wanted = format!("127.0.0.1:{port}");
+        if !receiver.extra().contains(&wanted) {
+            receiver.stop().await;
+            return Err(RunError::Receiver(format!(
+                "{wanted} is taken; what listens there now, and can it be stopped for this run? (ss -ltnp 'sport = :{port}')"
+            )));
+        }
+    }
     let receiver = Arc::new(receiver);
-    let mut world = World::default();
+    let mut world = World::of(found);
     tokio::pin!(interrupt);
     let interrupted = tokio::select! {
-        result = world.live(settings, &recorder, &receiver, headers, progress) => {
+        result = world.live(settings, &recorder, &receiver, probe, progress) => {
             if let Err(error) = result {
                 world.end().await;
                 receiver.stop().await;
@@ -145,7 +208,8 @@ pub async fn run(
     }
     world.end().await;
     receiver.stop().await;
-    quote_source(settings, &recorder).await;
+    let cwd = cwd.or_else(|| settings.start.cwd.clone());
+    quote_source(settings, cwd, &recorder).await;
     if !interrupted {
         recorder.record(Event::Finished { at: recorder.now() });
     }
@@ -157,21 +221,27 @@ pub async fn run(
     })
 }
 
-fn facts(settings: &Settings) -> RunFacts {
-    let unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+fn facts(settings: &Settings, found: Option<&Found>, calendar: SystemTime) -> RunFacts {
+    let unix = calendar.duration_since(UNIX_EPOCH).unwrap_or_default();
     RunFacts {
         tool: env!("CARGO_PKG_VERSION").into(),
         started_unix_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
         name: settings.name.clone(),
-        command: redact::command(&settings.start.command),
+        access: Access {
+            exports_to: found.and_then(Found::exports_to),
+            ..settings.access()
+        },
+        command: match found {
+            Some(found) => redact::command(&found.command()),
+            None => redact::command(&settings.start.command),
+        },
         again: redact::command(&settings.again),
         window_ms: millis(settings.window),
         quick: settings.quick,
         only: settings.only.clone(),
         fail_on: settings.fail_on.name().into(),
-        requests: requests(settings),
+        requests: redact::requests(requests(settings)),
+        stalls: settings.stalls.clone(),
         private: settings.private.clone(),
         grace_ms: millis(settings.grace),
         source: settings
@@ -182,9 +252,10 @@ fn facts(settings: &Settings) -> RunFacts {
     }
 }
 
-/// The requests that were given; else the two that every service may be asked.
-fn requests(settings: &Settings) -> Vec<Request> {
-    if !settings.requests.is_empty() {
+/// The requests that were given; else the two that every service of ours may be asked. One that is
+/// not ours is asked nothing that nobody gave.
+pub(crate) fn requests(settings: &Settings) -> Vec<Request> {
+    if !settings.requests.is_empty() || settings.attach.is_some() {
         return settings.requests.clone();
     }
     let made_up = |kind| Request {
@@ -208,192 +279,4 @@ fn requests(settings: &Settings) -> Vec<Request> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The processes of a run.
-#[derive(Default)]
-struct World {
-    dependencies: Vec<Service>,
-    target: Option<Hands>,
-    /// A start for a look at the goroutines.
-    further: Option<Hands>,
-}
-
-impl World {
-    /// Starts everything and runs the lanes.
-    async fn live(
-        &mut self,
-        settings: &Settings,
-        recorder: &Recorder,
-        receiver: &Arc<Receiver>,
-        headers: Headers,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(), RunError> {
-        let values = values(settings, receiver)?;
-        let usual = Duration::from_secs(2);
-        for dependency in &settings.dependencies {
-            progress(Progress::Step {
-                name: "dependency",
-                usual,
-            });
-            let role = Role::Dependency(dependency.name.clone());
-            let service = launch(
-                &dependency.name,
-                &dependency.start,
-                role,
-                settings,
-                recorder,
-                receiver,
-                &values,
-            )
-            .await?;
-            let ready = placed(dependency.start.ready.as_deref(), &values)?;
-            let outcome =
-                start::dependency(&service, ready.as_deref(), settings.ready_timeout).await;
-            let lines = service.last_lines(LAST_LINES);
-            self.dependencies.push(service);
-            outcome.map_err(|why| RunError::Dependency {
-                name: dependency.name.clone(),
-                why: with_lines(&why, &lines),
-            })?;
-        }
-        progress(Progress::Step {
-            name: "start",
-            usual,
-        });
-        let service = launch(
-            &settings.name,
-            &settings.start,
-            Role::Target,
-            settings,
-            recorder,
-            receiver,
-            &values,
-        )
-        .await?;
-        let probe = ProbeSettings {
-            headers: headers.clone(),
-            ..ProbeSettings::default()
-        };
-        let hands = self.target.insert(Hands::new(
-            recorder.clone(),
-            service,
-            Arc::clone(receiver),
-            probe,
-            settings.private.clone(),
-        ));
-        let ready_url = placed(settings.start.ready.as_deref(), &values)?;
-        match start::target(hands, recorder, ready_url, settings.ready_timeout).await {
-            Ok(how) => progress(Progress::Ready(how)),
-            Err(NotReady::Ended) => {
-                recorder.trouble(ended_early(hands));
-                return Ok(());
-            }
-            Err(NotReady::Late(why)) => {
-                recorder.trouble(with_lines(
-                    &format!("the service never became ready: {why}"),
-                    &hands.service().last_lines(LAST_LINES),
-                ));
-                // What can be seen of it is still worth a look, but no traffic is sent.
-                hands.perform(Action::ReadExecutable).await;
-                return Ok(());
-            }
-        }
-        self.lanes(settings, recorder, progress).await;
-        if recorder.read(|seen| further_starts::are_useful(settings, seen)) {
-            // Its ports are wanted again.
-            if let Some(hands) = &mut self.target {
-                hands.end(END_GRACE).await;
-            }
-            progress(Progress::Step {
-                name: "further starts",
-                usual: Duration::from_secs(30),
-            });
-            recorder.mark("further starts, each ended by SIGQUIT");
-            let of = further_starts::Setting {
-                settings,
-                recorder,
-                values: &values,
-                headers: &headers,
-            };
-            further_starts::run(&of, &mut self.further).await?;
-        }
-        Ok(())
-    }
-
-    async fn lanes(
-        &mut self,
-        settings: &Settings,
-        recorder: &Recorder,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) {
-        let Some(hands) = &self.target else {
-            return;
-        };
-        let mut read_of = None;
-        for lane in plan::lanes(settings) {
-            // Who answers the requests is known once their listeners are.
-            let target = recorder.read(Evidence::target_pid);
-            if read_of != target {
-                read_of = target;
-                hands.perform(Action::ReadExecutable).await;
-            }
-            progress(Progress::Step {
-                name: lane.name,
-                usual: lane.usual,
-            });
-            recorder.mark(format!("lane {}", lane.name));
-            let mut experiments = recorder.read(|seen| (lane.experiments)(settings, seen));
-            let ended = hands.service().wait_exit(Duration::from_secs(24 * 3600));
-            let stopping = lane.name == "stop";
-            tokio::select! {
-                () = lanes::run(hands, recorder, &mut experiments, lane.limit) => {}
-                exit = ended, if !stopping => {
-                    if exit.is_some() {
-                        recorder.trouble(ended_early(hands));
-                        return;
-                    }
-                }
-            }
-        }
-        tokio::time::sleep(FLUSH).await;
-        hands.perform(Action::Canary).await;
-    }
-
-    /// Ends every process, the service first.
-    async fn end(&mut self) {
-        for hands in [&mut self.further, &mut self.target].into_iter().flatten() {
-            hands.end(END_GRACE).await;
-        }
-        for dependency in &mut self.dependencies {
-            dependency.end(END_GRACE).await;
-        }
-    }
-}
-
-/// Why the service ended, with its last lines and the likely remedy.
-fn ended_early(hands: &Hands) -> String {
-    let exit = hands.service().exit();
-    let how = match exit.as_ref().map(|exit| (exit.code, exit.signal)) {
-        Some((Some(code), _)) => format!("the service ended by itself with code {code}"),
-        Some((_, Some(signal))) => format!("the service was ended by signal {signal}"),
-        _ => "the service ended by itself".into(),
-    };
-    with_lines(&how, &hands.service().last_lines(LAST_LINES))
-}
-
-fn with_lines(what: &str, lines: &[String]) -> String {
-    let mut text = what.to_owned();
-    if let Some(remedy) = remedy(lines) {
-        text.push_str("\nlikely remedy: ");
-        text.push_str(&remedy);
-    }
-    if !lines.is_empty() {
-        text.push_str("\nits last lines:");
-        for line in lines {
-            text.push_str("\n  ");
-            text.extend(line.chars().take(300));
-        }
-    }
-    text
 }

@@ -56,7 +56,7 @@ pub(crate) fn usage(error: &clap::Error) -> Ended {
 }
 
 /// An error and its causes in one line, without saying the same twice.
-fn chain(error: &anyhow::Error) -> String {
+pub(crate) fn chain(error: &anyhow::Error) -> String {
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();

@@ -71,6 +71,7 @@ fn describe(step: &str) -> &str {
         "batches" => "batches of requests, counting goroutines",
         "deadlines" => "catching handlers at their deadline",
         "cancels" => "leaving handlers while they run",
+        "stalls" => "holding the answers of dependencies back, one at a time",
         "stop" => "SIGTERM",
         other => other,
     }

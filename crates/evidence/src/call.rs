@@ -18,6 +18,10 @@ pub enum Purpose {
     Deadline,
     /// A call that we leave while its handler runs.
     Cancel,
+    /// To see that the service is well again after a dependency of it was stalled.
+    Recover,
+    /// Under way while the service is told to stop, or sent after that.
+    Stop,
 }
 
 /// A request went out.

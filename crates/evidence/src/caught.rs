@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::{At, Call, CallEnd, Evidence, RequestKind, Snapshot, handler};
+use crate::labels::OTHERS;
+use crate::{Answers, At, Call, CallEnd, Evidence, RequestKind, Snapshot, handler};
 
 /// Calls that must be caught in the act; fewer prove nothing (issue: at least five).
 pub const CALLS: usize = 5;
@@ -59,6 +60,30 @@ pub fn moment(usual: Duration, deadline: Option<Duration>) -> Option<Moment> {
     })
 }
 
+/// When the interest of a caller ends whose handler waits for a dependency that does not answer:
+/// long after a fast handler has come to its wait, and before the usual time limits of clients. Not
+/// a round number: a client with a limit of its own is not to give up in the same moment.
+const STALLED: Duration = Duration::from_millis(170);
+
+/// Chooses the moment for a request whose dependency is stalled: however fast its handler usually
+/// is, it waits then. Nothing if answers come too early even so.
+#[must_use]
+pub fn moment_behind(
+    answers: Answers,
+    usual: Duration,
+    deadline: Option<Duration>,
+) -> Option<Moment> {
+    if let Some(late_by) = answers.late_by() {
+        return moment(usual + late_by, deadline);
+    }
+    let possible = |deadline: &Duration| (STALLED..=DEADLINE_MAX).contains(deadline);
+    Some(Moment {
+        after: deadline.filter(possible).unwrap_or(STALLED),
+        slack: SLACK_MAX,
+        late: SLACK_MAX,
+    })
+}
+
 /// What one call of an audit showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Catch {
@@ -107,6 +132,17 @@ pub fn catch(seen: &Evidence, call: &Call, next_sent: At) -> Option<Catch> {
         last_seen,
         gone,
     })
+}
+
+/// Handlers of a request that ran at most at one time while we sent nothing: of other callers.
+#[must_use]
+pub fn of_others(seen: &Evidence, request: &RequestKind) -> u64 {
+    let looks = seen.snapshots.iter();
+    let looks = looks.filter(|snapshot| snapshot.label == OTHERS);
+    looks
+        .map(|snapshot| handler::running(seen, snapshot, request))
+        .max()
+        .unwrap_or_default()
 }
 
 /// Handlers that were there before the call: somebody else's, or left over.
@@ -168,6 +204,18 @@ mod tests {
             moment(ms(2_500), None).map(|moment| (moment.after, moment.slack)),
             Some((ms(500), SLACK_MAX))
         );
+    }
+
+    #[test]
+    fn behind_a_stall_every_handler_can_be_caught() {
+        let of = |answers, deadline: Option<u64>| {
+            moment_behind(answers, ms(3), deadline.map(ms)).map(|moment| moment.after)
+        };
+        assert_eq!(of(Answers::Held, None), Some(STALLED));
+        assert_eq!(of(Answers::Never, Some(800)), Some(ms(800)));
+        assert_eq!(of(Answers::Held, Some(20)), Some(STALLED), "too early");
+        assert_eq!(of(Answers::LateByMs(300), None), Some(ms(303) / 2));
+        assert_eq!(of(Answers::LateByMs(50), None), None, "not late enough");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::RawLine;
+use crate::log::{LogBatch, LogEvent, RawLine};
 use crate::{
-    BuildInfo, CallEnded, CallSent, CommandLine, Connections, Contention, Exit, FurtherStart,
-    Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord,
-    Readiness, ReceiverEvent, RunFacts, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack,
-    StopReport, Trouble, Window,
+    BuildInfo, CallBody, CallEnded, CallSent, CommandLine, Connections, Contention, DrainLook,
+    Exit, FurtherStart, Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint,
+    ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, Resources, RunFacts,
+    Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport,
+    Trouble, Window,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -28,14 +29,20 @@ pub enum Event {
     Listener(Listener),
     /// A listener was asked what it speaks.
     ListenerFacts(ListenerFacts),
+    /// Methods of a gRPC server, where no request was given.
+    Methods(Methods),
     /// Connections that the service had opened.
     Connections(Connections),
     /// The executable was read.
     Build(BuildInfo),
     /// A line of the service's log.
     Line(RawLine),
+    /// Something befell a log that is followed.
+    Log(LogEvent),
     /// So many lines were counted but not kept, because the service flooded its log.
     LinesDropped(u64),
+    /// Log records arrived over OTLP.
+    Logs(LogBatch),
     /// Spans arrived.
     Spans(SpanBatch),
     /// Something befell the span receiver.
@@ -58,9 +65,23 @@ pub enum Event {
     Stack(Stack),
     /// Goroutines were counted.
     Snapshot(Snapshot),
+    /// The live heap after a collection.
+    LiveHeap(LiveHeap),
+    /// Descriptors, memory and threads of the process.
+    Resources(Resources),
     /// A probe brought nothing.
     ProbeFailed(ProbeFailure),
-    /// The service was told to stop.
+    /// A stall began to hold answers, or let them go.
+    Stall(StallChange),
+    /// The first half of a request's body went out, or the second.
+    CallBody(CallBody),
+    /// A signal was sent.
+    Signal(Signalled),
+    /// The process that was signalled has ended.
+    Gone(Gone),
+    /// The sockets of a service that takes long to stop.
+    Drain(DrainLook),
+    /// How the stop went.
     Stop(StopReport),
     /// The service was started once more, for its goroutines.
     FurtherStart(FurtherStart),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::log::RawLine;
+use crate::log::{ExportedLine, LogEvent, RawLine};
 use crate::{
-    At, BuildInfo, CallEnd, CallEnded, CallSent, CommandLine, Connections, Contention, Event, Exit,
-    FurtherStart, Listener, ListenerFacts, Mark, PprofEndpoint, ProbeFailure, ProcessStarted,
-    ProfileRecord, Purpose, Readiness, ReceiverEvent, Role, RunFacts, Snapshot, SourceExcerpt,
-    SourceLiteral, Span, Speaks, Stack, StopReport, Trouble, Window,
+    At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, CommandLine, Connections, Contention,
+    DrainLook, Event, Exit, FurtherStart, Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods,
+    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness, ReceiverEvent,
+    Resources, Role, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks,
+    Stack, StallChange, StopReport, Trouble, Window,
 };
 
 /// A request with how it ended.
@@ -57,12 +58,18 @@ pub struct Evidence {
     pub listeners: Vec<Listener>,
     /// What they answered.
     pub listener_facts: Vec<ListenerFacts>,
+    /// What could be called, where no request was given.
+    pub methods: Vec<Methods>,
     /// Connections that the service itself had opened.
     pub connections: Vec<Connections>,
     /// What the executable says.
     pub build: Option<BuildInfo>,
     /// The log.
     pub lines: Vec<RawLine>,
+    /// What befell the logs that were followed.
+    pub logs: Vec<LogEvent>,
+    /// Log records that came over OTLP, of the service and of others.
+    pub exported: Vec<ExportedLine>,
     /// Lines that were counted but not kept.
     pub dropped: u64,
     /// Finished spans.
@@ -87,8 +94,22 @@ pub struct Evidence {
     pub stacks: Vec<Stack>,
     /// Goroutine counts.
     pub snapshots: Vec<Snapshot>,
+    /// Live heaps at marks.
+    pub heaps: Vec<LiveHeap>,
+    /// What the process held at marks.
+    pub resources: Vec<Resources>,
     /// Probes that brought nothing.
     pub failures: Vec<ProbeFailure>,
+    /// When stalls held and let go.
+    pub stalls: Vec<StallChange>,
+    /// Bodies that were sent in two halves.
+    pub bodies: Vec<CallBody>,
+    /// Signals that were sent.
+    pub signals: Vec<Signalled>,
+    /// Processes that ended after a signal.
+    pub gone: Vec<Gone>,
+    /// Sockets of a service that took long to stop.
+    pub drains: Vec<DrainLook>,
     /// Stops.
     pub stops: Vec<StopReport>,
     /// Starts for a look at the goroutines.
@@ -138,6 +159,10 @@ impl Evidence {
                 self.listener_facts.retain(|known| known.reach != of.reach);
                 self.listener_facts.push(of);
             }
+            Event::Methods(of) => {
+                self.seen(of.at);
+                self.methods.push(of);
+            }
             Event::Connections(of) => {
                 self.seen(of.at);
                 self.connections.push(of);
@@ -146,6 +171,14 @@ impl Evidence {
             Event::Line(of) => {
                 self.seen(of.at);
                 self.lines.push(of);
+            }
+            Event::Log(of) => {
+                self.seen(of.at());
+                self.logs.push(of);
+            }
+            Event::Logs(of) => {
+                self.seen(of.at);
+                self.exported.extend(of.lines);
             }
             Event::LinesDropped(lines) => self.dropped += lines,
             Event::Spans(of) => {
@@ -190,9 +223,37 @@ impl Evidence {
                 self.seen(of.until);
                 self.snapshots.push(of);
             }
+            Event::LiveHeap(of) => {
+                self.seen(of.until);
+                self.heaps.push(of);
+            }
+            Event::Resources(of) => {
+                self.seen(of.at);
+                self.resources.push(of);
+            }
             Event::ProbeFailed(of) => {
                 self.seen(of.at);
                 self.failures.push(of);
+            }
+            Event::Stall(of) => {
+                self.seen(of.at);
+                self.stalls.push(of);
+            }
+            Event::CallBody(of) => {
+                self.seen(of.at);
+                self.bodies.push(of);
+            }
+            Event::Signal(of) => {
+                self.seen(of.at);
+                self.signals.push(of);
+            }
+            Event::Gone(of) => {
+                self.seen(of.at);
+                self.gone.push(of);
+            }
+            Event::Drain(of) => {
+                self.seen(of.at);
+                self.drains.push(of);
             }
             Event::Stop(of) => {
                 self.seen(of.until);
@@ -229,15 +290,17 @@ impl Evidence {
             .filter(|process| process.role == Role::Target)
             .map(|process| process.pid)
             .next();
-        let owner = |reach: &str| {
-            let mut listeners = self.listeners.iter();
-            Some(listeners.find(|listener| listener.reach == reach)?.pid)
+        let owned = || {
+            self.listeners
+                .iter()
+                .filter(|listener| !listener.is_given())
         };
+        let owner = |reach: &str| Some(owned().find(|listener| listener.reach == reach)?.pid);
         let mut given = (0..self.run.requests.len())
             .filter(|request| self.request(*request).is_some_and(|request| request.given));
         let asked = given.find_map(|request| owner(self.reach_of(request)?));
-        let listens = |pid: &u32| self.listeners.iter().any(|listener| listener.pid == *pid);
-        let first = || self.listeners.first().map(|listener| listener.pid);
+        let listens = |pid: &u32| owned().any(|listener| listener.pid == *pid);
+        let first = || owned().next().map(|listener| listener.pid);
         asked
             .or_else(|| started.filter(listens))
             .or_else(first)

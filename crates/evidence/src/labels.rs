@@ -17,6 +17,13 @@ pub fn after(batch: usize) -> String {
     format!("leak: after batch {batch}")
 }
 
+/// Added to the label of a mark for what is looked at after the collection that the look at the
+/// heap asks for.
+#[must_use]
+pub fn collected(label: &str) -> String {
+    format!("{label}, collected")
+}
+
 /// Label of the counts while a batch is under way: they show that counts follow the service.
 pub const IN_BATCH: &str = "leak: in batch";
 
@@ -31,3 +38,6 @@ pub fn quit(round: usize) -> String {
 
 /// The dump of a process that did not end when it was told to.
 pub const STOP: &str = "stop";
+
+/// Counts taken while we send nothing to a service that others may use as well.
+pub const OTHERS: &str = "others";

@@ -7,49 +7,62 @@
 //! To add a kind of evidence: a type in the module of its subject, one variant of [`Event`], one
 //! arm of [`Evidence::apply`].
 
+mod access;
 pub mod bundle;
 mod call;
 pub mod caught;
+pub mod command_line;
 mod contention;
+pub mod drain;
 mod event;
 mod executable;
 mod fold;
 mod goroutines;
 pub mod handler;
+mod heap;
 pub mod labels;
 pub mod log;
 mod process;
 mod profile;
+pub mod resources;
 mod run;
 pub mod secret;
 mod source;
 mod span;
+mod stall;
 mod time;
 mod window;
 
+pub use access::{Access, Consent, Way};
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
+pub use command_line::CommandLine;
 pub use contention::{Contention, Waiting, parse_contention};
+pub use drain::{CallBody, Client, DrainLook, Gone, Signalled};
 pub use event::Event;
 pub use fold::{Call, Evidence};
 pub use goroutines::{
     Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
     parse_full, parse_quit, parse_total,
 };
+pub use heap::{HeapSite, LiveHeap, ParsedHeap, parse_heap};
 pub use process::{
-    BuildInfo, Connections, Exit, FurtherStart, Listener, ListenerFacts, Module, ProcessStarted,
-    Readiness, Role, Speaks, StopReport,
+    BuildInfo, Connections, Exit, FurtherStart, Listener, ListenerFacts, Method, Methods, Module,
+    ProcessStarted, Readiness, Role, Speaks, StopReport,
 };
 pub use profile::{
     EndpointAnswer, EndpointAsked, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
-    ProfileRecord, check_profile,
+    ProfileRecord, check_profile, curl_at, url_at,
 };
+pub use resources::Resources;
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
-pub use secret::CommandLine;
 /// How far an execution trace reaches, and its reader.
 pub use shakedown_gotrace::{Ending, Extent, ExtentReader};
 /// Why an executable could not be read.
 pub use shakedown_symbols::BuildInfoError;
+/// What an executable has in it about gRPC.
+pub use shakedown_symbols::{Descriptors, descriptors_from};
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
+pub use stall::{Answers, Stall, StallChange};
 pub use time::At;
 pub use window::{Window, WindowEnd, WindowKind};

@@ -12,9 +12,11 @@ pub enum Role {
     Target,
     /// A service that it needs, by name.
     Dependency(String),
+    /// What reads its log to us, such as journalctl, by the name of the log.
+    Log(String),
 }
 
-/// A process of ours came into being.
+/// A process of the run came into being, or was attached to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessStarted {
     /// When.
@@ -25,7 +27,7 @@ pub struct ProcessStarted {
     pub pid: u32,
 }
 
-/// A process of ours ended.
+/// A process of the run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exit {
     /// When.
@@ -58,12 +60,21 @@ pub struct Listener {
     pub at: At,
     /// Address as bound, such as `127.0.0.1:8080` or `[::]:8080`.
     pub bound: String,
-    /// Address to reach it from this machine, such as `127.0.0.1:8080`.
+    /// Address to reach it from this machine, such as `127.0.0.1:8080`; `unix:PATH` for a Unix
+    /// socket, and `tls:` before either where we speak TLS to it.
     pub reach: String,
-    /// Process that owns it.
+    /// Process that owns it; zero for an address that was given, whose owner nobody looked for.
     pub pid: u32,
     /// Bound to a loopback address, or called private by the configuration.
     pub private: bool,
+}
+
+impl Listener {
+    /// Only its address is known, because somebody gave it.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.pid == 0
+    }
 }
 
 /// One thing that a listener was found to speak.
@@ -72,7 +83,7 @@ pub struct Listener {
 pub enum Speaks {
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2 without TLS, by prior knowledge.
+    /// HTTP/2: without TLS by prior knowledge, inside of it as agreed.
     H2c,
     /// gRPC.
     Grpc,
@@ -106,6 +117,28 @@ pub struct ListenerFacts {
     pub probe_traces: Vec<String>,
     /// Why something could not be found out.
     pub unclear: Option<String>,
+}
+
+/// Methods that a gRPC server has, with a message made up for each. Nobody sent them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Methods {
+    /// When they were found.
+    pub at: At,
+    /// [`Listener::reach`].
+    pub reach: String,
+    /// Where they were found: `reflection`, or a file's name.
+    pub from: String,
+    /// Those that can be called.
+    pub methods: Vec<Method>,
+}
+
+/// A gRPC method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// `pkg.Service/Method`.
+    pub name: String,
+    /// A message of its type as JSON, made up.
+    pub sample: String,
 }
 
 /// What the executable says of its build.

@@ -81,6 +81,50 @@ pub enum EndpointAnswer {
     },
 }
 
+impl PprofEndpoint {
+    /// Where a profile is, such as `http://127.0.0.1:6060/debug/pprof/heap`; of a Unix socket its
+    /// path stands before that of the profile, with a colon between.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        url_at(&self.reach, &format!("{}{path}", self.prefix))
+    }
+
+    /// The command that asks for it.
+    #[must_use]
+    pub fn curl(&self, path: &str) -> String {
+        match self.reach.strip_prefix("unix:") {
+            Some(socket) => format!(
+                "curl -s --unix-socket {socket} 'http://localhost{}{path}'",
+                self.prefix
+            ),
+            None if self.reach.starts_with("tls:") => format!("curl -sk {}", self.url(path)),
+            None => format!("curl -s {}", self.url(path)),
+        }
+    }
+}
+
+/// A page of a listener, as it is shown.
+#[must_use]
+pub fn url_at(reach: &str, path: &str) -> String {
+    match reach.split_once(':') {
+        Some(("unix", _)) => format!("{reach}:{path}"),
+        Some(("tls", address)) => format!("https://{address}{path}"),
+        _ => format!("http://{reach}{path}"),
+    }
+}
+
+/// What asks a listener for a page: curl, with these words between.
+#[must_use]
+pub fn curl_at(reach: &str, path: &str, options: &str) -> String {
+    let tls = if reach.starts_with("tls:") { "k" } else { "" };
+    match reach.strip_prefix("unix:") {
+        Some(socket) => {
+            format!("curl -s{options} --unix-socket {socket} 'http://localhost{path}'")
+        }
+        None => format!("curl -s{tls}{options} '{}'", url_at(reach, path)),
+    }
+}
+
 /// What a failed probe had tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -105,6 +149,8 @@ pub enum ProbeKind {
     Call,
     /// Reading the executable.
     Executable,
+    /// Descriptors and memory of the process.
+    Resources,
 }
 
 /// A probe that brought no evidence.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::At;
+use crate::{Access, At, Stall};
 
 /// Everything that was decided before the run began. Frozen in the bundle, so that a replay
 /// needs neither configuration nor clock.
@@ -16,7 +16,11 @@ pub struct RunFacts {
     pub started_unix_ns: u64,
     /// Short name of the service.
     pub name: String,
-    /// Command as given, secrets cut.
+    /// How the service is had, and what may be done to it. Older bundles are of services that were
+    /// started.
+    #[serde(default)]
+    pub access: Access,
+    /// Command as given, or as the process shows it; secrets cut.
     pub command: Vec<String>,
     /// Words after `shakedown check` that repeat this run, secrets cut.
     #[serde(default)]
@@ -31,6 +35,9 @@ pub struct RunFacts {
     pub fail_on: String,
     /// Requests that were given.
     pub requests: Vec<Request>,
+    /// Forwarders between the service and its dependencies.
+    #[serde(default)]
+    pub stalls: Vec<Stall>,
     /// Addresses that the configuration calls private.
     pub private: Vec<String>,
     /// How long a stop may take, milliseconds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{ProfileKind, Purpose, SnapshotForm, Waiting};
+use shakedown_evidence::{At, ProfileKind, Purpose, SnapshotForm, Waiting};
 
 /// One thing that the acquiring side can do. Each brings at least one event, if only a failure.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,11 @@ pub enum Action {
     AskReady(String),
     /// Ask a listener what it speaks.
     Identify {
+        /// Listener, as `Listener::reach`.
+        reach: String,
+    },
+    /// Find out which gRPC methods a listener has, and make up a message for each; none is called.
+    ListMethods {
         /// Listener, as `Listener::reach`.
         reach: String,
     },
@@ -43,8 +48,28 @@ pub enum Action {
         /// Why, for the log book.
         label: String,
     },
+    /// Collect garbage, and see what is alive on the heap.
+    LiveHeap {
+        /// Why, for the log book.
+        label: String,
+    },
+    /// Count descriptors, by what they lead to, and see how much memory is resident.
+    Resources {
+        /// Why, for the log book.
+        label: String,
+    },
     /// See which connections the service itself has opened.
     ScanConnections,
+    /// Keep a dependency's answers back.
+    Hold {
+        /// Name of the stall.
+        stall: String,
+    },
+    /// Let them go on.
+    Release {
+        /// Name of the stall.
+        stall: String,
+    },
     /// Close every connection that we hold to the service.
     CloseConnections,
     /// Export a span of our own to our receiver, to see whether it still works.
@@ -52,10 +77,19 @@ pub enum Action {
     /// Send SIGQUIT to the checked process, on which the Go runtime prints every goroutine, and wait
     /// for its end.
     Quit,
-    /// Send the signal to the owner of the listeners and watch it for so long.
-    Stop {
-        /// How long to wait for the process to end.
-        grace: Duration,
+    /// As [`Action::Call`], but the second half of the body is held back: the request must have a
+    /// body, as each gRPC call has. Ends when the first half has gone out.
+    CallHalf(CallPlan),
+    /// Send the second half of a request's body. Of no effect if the request has ended.
+    Finish(u32),
+    /// Send SIGTERM to the owner of the listeners, and note its end from now on.
+    Signal,
+    /// Look which listeners of the service are still open, and who is connected to them.
+    LookAtDrain,
+    /// Report how the stop went.
+    StopWatching {
+        /// Up to this moment the process was watched.
+        until: At,
     },
 }
 

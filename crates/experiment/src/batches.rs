@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, IN_BATCH, after};
+use shakedown_evidence::labels::{BASE, BATCHES, HELD, IN_BATCH, after, collected};
 use shakedown_evidence::{At, Evidence, Purpose, SnapshotForm};
 
 use crate::locate::PATIENCE;
@@ -31,11 +31,21 @@ pub struct Batches {
 #[derive(Debug)]
 enum Phase {
     Begin,
-    Send { plan: Vec<(usize, String)> },
+    Send {
+        plan: Vec<(usize, String)>,
+    },
     Close,
     Settle(Quiet),
     Count,
-    Hold { until: Option<At> },
+    /// What the last count is followed by, the next first.
+    Look {
+        label: String,
+        left: Vec<Look>,
+        next: Box<Phase>,
+    },
+    Hold {
+        until: Option<At>,
+    },
     Held,
     End(&'static str),
 }
@@ -161,12 +171,13 @@ impl Experiment for Batches {
                 } else {
                     after(self.batch)
                 };
-                self.phase = if self.batch == BATCHES {
+                let next = if self.batch == BATCHES {
                     Phase::Hold { until: None }
                 } else {
                     Phase::Begin
                 };
                 self.batch += 1;
+                self.phase = Phase::look(&label, next);
                 count(seen, label)
             }
             Phase::Hold { until } => {
@@ -185,10 +196,59 @@ impl Experiment for Batches {
                 Step::Do(Action::Quit)
             }
             Phase::Held => {
-                self.phase = Phase::End("counted");
+                self.phase = Phase::look(HELD, Phase::End("counted"));
                 count(seen, HELD.to_owned())
             }
+            Phase::Look { label, left, next } => {
+                let Some(look) = left.pop() else {
+                    let next = std::mem::replace(&mut **next, Phase::End(""));
+                    self.phase = next;
+                    return Step::Wait(now);
+                };
+                look.at(seen, label)
+            }
             Phase::End(how) => Step::Done((*how).into()),
+        }
+    }
+}
+
+/// What is looked at beside the goroutines.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// Descriptors, as the batch has left them.
+    Resources,
+    /// The heap, after a collection that also closes forgotten files.
+    Heap,
+    /// Descriptors that the collection did not close.
+    Collected,
+}
+
+impl Look {
+    fn at(self, seen: &Evidence, label: &str) -> Step {
+        let heap = seen.pprof.iter().any(|endpoint| {
+            let mut profiles = endpoint.profiles.iter();
+            profiles.any(|profile| profile == "heap")
+        });
+        let label = match self {
+            Self::Collected => collected(label),
+            Self::Resources | Self::Heap => label.to_owned(),
+        };
+        match self {
+            Self::Resources => Step::Do(Action::Resources { label }),
+            Self::Heap if heap => Step::Do(Action::LiveHeap { label }),
+            Self::Collected if heap => Step::Do(Action::Resources { label }),
+            Self::Heap => Step::Do(Action::Mark(format!("{label}: no heap profile"))),
+            Self::Collected => Step::Do(Action::Mark(format!("{label}: nothing collected"))),
+        }
+    }
+}
+
+impl Phase {
+    fn look(label: &str, next: Self) -> Self {
+        Self::Look {
+            label: label.to_owned(),
+            left: vec![Look::Collected, Look::Heap, Look::Resources],
+            next: Box::new(next),
         }
     }
 }

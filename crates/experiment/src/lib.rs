@@ -10,6 +10,8 @@
 mod action;
 mod audit;
 mod batches;
+mod bystanders;
+mod in_flight;
 mod locate;
 mod oracle;
 mod quiet;
@@ -20,6 +22,7 @@ mod window;
 pub use action::{Action, CallPlan};
 pub use audit::Audit;
 pub use batches::Batches;
+pub use bystanders::Bystanders;
 pub use locate::Locate;
 pub use quiet::Quiet;
 pub use readiness::{Decision, Identify, Look, Watch};

@@ -94,7 +94,7 @@ fn candidates(seen: &Evidence, request: usize) -> Vec<String> {
         }
         RequestKind::Http { target, .. } => {
             if let Some(authority) = absolute_authority(target) {
-                return vec![authority.to_owned()];
+                return vec![authority];
             }
             // A request may be served beside pprof, but its own listener comes first.
             let has_pprof =
@@ -106,9 +106,21 @@ fn candidates(seen: &Evidence, request: usize) -> Vec<String> {
     }
 }
 
-fn absolute_authority(target: &str) -> Option<&str> {
-    let rest = target.strip_prefix("http://")?;
-    Some(rest.split(['/', '?']).next().unwrap_or(rest))
+/// The listener that an absolute URL names, as [`Listener::reach`](shakedown_evidence::Listener)
+/// has it.
+fn absolute_authority(target: &str) -> Option<String> {
+    let (scheme, rest) = target.split_once("://")?;
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let (before, port) = match scheme {
+        "http" => ("", ":80"),
+        "https" => ("tls:", ":443"),
+        _ => return None,
+    };
+    let port = if has_port { "" } else { port };
+    Some(format!("{before}{authority}{port}"))
 }
 
 #[cfg(test)]
@@ -117,11 +129,17 @@ mod tests {
 
     #[test]
     fn an_absolute_target_names_its_listener() {
-        assert_eq!(
-            absolute_authority("http://127.0.0.1:80/x"),
-            Some("127.0.0.1:80")
-        );
-        assert_eq!(absolute_authority("http://h:1?x=/"), Some("h:1"));
-        assert_eq!(absolute_authority("/x"), None);
+        for (target, reach) in [
+            ("http://127.0.0.1:80/x", Some("127.0.0.1:80")),
+            ("http://h:1?x=/", Some("h:1")),
+            ("http://h/x", Some("h:80")),
+            ("http://[::1]/x", Some("[::1]:80")),
+            ("https://h/x", Some("tls:h:443")),
+            ("https://h:8443/x", Some("tls:h:8443")),
+            ("/x", None),
+            ("/x?to=http://h", None),
+        ] {
+            assert_eq!(absolute_authority(target).as_deref(), reach, "{target}");
+        }
     }
 }

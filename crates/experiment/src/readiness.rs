@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{At, Evidence};
+use shakedown_evidence::{At, Evidence, Request, RequestKind, Speaks};
 
 use crate::{Action, Experiment, Step};
 
@@ -123,11 +123,13 @@ impl Watch {
     }
 }
 
-/// Asks every listener what it speaks, once.
+/// Asks every listener what it speaks, once. Where no gRPC request was given, those that speak gRPC
+/// are asked for their methods, so that the report can show one that could be given.
 #[derive(Debug, Default)]
 pub struct Identify {
     scanned: bool,
     asked: Vec<String>,
+    listed: Vec<String>,
 }
 
 impl Experiment for Identify {
@@ -151,6 +153,25 @@ impl Experiment for Identify {
                     reach: listener.reach.clone(),
                 })
             }
+            None => self.list(seen),
+        }
+    }
+}
+
+impl Identify {
+    fn list(&mut self, seen: &Evidence) -> Step {
+        let is_given =
+            |request: &Request| request.given && matches!(request.kind, RequestKind::Grpc { .. });
+        let given = seen.run.requests.iter().any(is_given);
+        let mut speaking = seen.speaking(Speaks::Grpc).filter(|_| !given);
+        let next = speaking.find(|listener| !self.listed.contains(&listener.reach));
+        match next {
+            Some(listener) => {
+                self.listed.push(listener.reach.clone());
+                Step::Do(Action::ListMethods {
+                    reach: listener.reach.clone(),
+                })
+            }
             None => Step::Done(format!("{} listeners asked", self.asked.len())),
         }
     }
@@ -158,7 +179,7 @@ impl Experiment for Identify {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::{Event, Listener};
+    use shakedown_evidence::{Event, Listener, ListenerFacts};
 
     use super::*;
 
@@ -221,6 +242,59 @@ mod tests {
         let (decision, at) = check(&[], None, LONG);
         assert!(matches!(decision, Decision::Ready(how) if how.contains("worker")));
         assert!(at >= At(5_000_000));
+    }
+
+    /// What is asked of a service with a gRPC and an HTTP listener, when this request was given.
+    fn asked(request: Option<RequestKind>) -> Vec<Action> {
+        let mut seen = Evidence::default();
+        seen.run.requests = request
+            .map(|kind| Request {
+                kind,
+                deadline_ms: None,
+                repeat_safe: true,
+                given: true,
+            })
+            .into_iter()
+            .collect();
+        for (reach, speaks) in [("a:1", Speaks::Grpc), ("a:2", Speaks::Http1)] {
+            seen.apply(listener(reach));
+            seen.apply(Event::ListenerFacts(ListenerFacts {
+                at: At(1),
+                reach: reach.into(),
+                speaks: vec![speaks],
+                services: vec![],
+                probe_traces: vec![],
+                unclear: None,
+            }));
+        }
+        let mut identify = Identify::default();
+        let mut asked = Vec::new();
+        while let Step::Do(action) = identify.next(&seen, At(2)) {
+            asked.push(action);
+        }
+        asked
+    }
+
+    #[test]
+    fn methods_are_listed_where_none_was_given_and_only_by_grpc() {
+        let list = Action::ListMethods {
+            reach: "a:1".into(),
+        };
+        let http = RequestKind::Http {
+            method: "GET".into(),
+            target: "/".into(),
+            body: String::new(),
+        };
+        for request in [None, Some(http)] {
+            let asked = asked(request);
+            assert_eq!(asked.iter().filter(|action| **action == list).count(), 1);
+            assert_eq!(asked.len(), 4, "{asked:?}");
+        }
+        let grpc = RequestKind::Grpc {
+            method: "a.B/C".into(),
+            data: String::new(),
+        };
+        assert!(!asked(Some(grpc)).contains(&list));
     }
 
     #[test]

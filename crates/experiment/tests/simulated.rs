@@ -5,10 +5,13 @@ use std::time::Duration;
 use shakedown_evidence::caught::{CALLS, catch};
 use shakedown_evidence::labels::{BASE, BATCHES, HELD, after};
 use shakedown_evidence::{
-    At, CallEnd, CallEnded, CallSent, Event, Evidence, Frame, GoroutineGroup, PprofEndpoint,
-    Purpose, Request, RequestKind, Snapshot, Stack,
+    Answers, At, CallEnd, CallEnded, CallSent, Event, Evidence, Frame, GoroutineGroup,
+    PprofEndpoint, Purpose, Request, RequestKind, Snapshot, Stack, Stall, StallChange,
 };
 use shakedown_experiment::{Action, Audit, Batches, CallPlan, Experiment, Step, Traffic};
+
+#[path = "simulated/stalled.rs"]
+mod stalled;
 
 /// What the simulated handler does.
 #[derive(Clone, Copy)]
@@ -31,7 +34,23 @@ struct Simulated {
     /// Calls under way: number, end, how.
     open: Vec<(u32, At, CallEnd)>,
     leaked: u64,
+    /// Its dependency.
+    dependency: Dependency,
 }
+
+/// What a handler needs besides time.
+#[derive(Default)]
+struct Dependency {
+    /// The handler waits for it.
+    needed: bool,
+    /// It does not answer just now.
+    held: bool,
+    /// The service loses its connection for ever when it is held.
+    lost: bool,
+}
+
+/// A handler that waits for its dependency ends when that answers.
+const UNTIL_RELEASED: At = At(u64::MAX);
 
 /// Every look at the goroutines takes so long, and shows their state in the middle of it.
 const LOOK: Duration = Duration::from_millis(8);
@@ -73,6 +92,7 @@ impl Simulated {
             handlers: vec![],
             open: vec![],
             leaked: 0,
+            dependency: Dependency::default(),
         };
         service.send(&CallPlan {
             request: 0,
@@ -100,6 +120,38 @@ impl Simulated {
             self.pass(self.handler.takes + Duration::from_millis(20));
         }
         self
+    }
+
+    /// Puts a stall before a dependency that the handler waits for, or not.
+    fn behind_a_stall(mut self, needed: bool) -> Self {
+        self.seen.run.stalls = vec![Stall {
+            name: "db".into(),
+            to: "127.0.0.1:5432".into(),
+            answers: Answers::Held,
+        }];
+        self.dependency.needed = needed;
+        self
+    }
+
+    fn stall(&mut self, name: String, holds: bool) {
+        if self.dependency.held == holds {
+            return;
+        }
+        self.dependency.held = holds;
+        self.seen.apply(Event::Stall(StallChange {
+            at: self.now,
+            name,
+            holds,
+        }));
+        if holds {
+            return;
+        }
+        let answered = self.now + self.handler.takes;
+        let ends = self.handlers.iter_mut();
+        let ends = ends.chain(self.open.iter_mut().map(|(_, end, _)| end));
+        for end in ends.filter(|end| **end == UNTIL_RELEASED) {
+            *end = answered;
+        }
     }
 
     fn pass(&mut self, time: Duration) {
@@ -142,9 +194,32 @@ impl Simulated {
         } else {
             self.handler.takes
         };
-        self.handlers.push(self.now + ran);
+        let waits = self.dependency.needed && self.dependency.held;
+        self.handlers.push(match (waits, self.handler.honours) {
+            (true, true) => self.now + interest,
+            (true, false) => UNTIL_RELEASED,
+            (false, _) => self.now + ran,
+        });
         self.leaked += self.handler.leaks;
-        let (after, end) = if self.handler.takes <= interest {
+        let is_lost = self.dependency.lost && !self.seen.stalls.is_empty();
+        let (after, end) = if is_lost {
+            (
+                Duration::from_millis(1),
+                CallEnd::Status {
+                    code: 14,
+                    message: "connection lost".into(),
+                },
+            )
+        } else if waits && plan.cancel_after.is_none() {
+            (
+                interest,
+                CallEnd::Reset {
+                    reason: "CANCEL".into(),
+                },
+            )
+        } else if waits {
+            (interest, CallEnd::Left)
+        } else if self.handler.takes <= interest {
             (
                 self.handler.takes,
                 CallEnd::Status {
@@ -168,6 +243,8 @@ impl Simulated {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Call(plan) => self.send(&plan),
+            Action::Hold { stall } => self.stall(stall, true),
+            Action::Release { stall } => self.stall(stall, false),
             Action::Snapshot { form, label } => {
                 let at = self.now;
                 self.pass(LOOK / 2);

@@ -22,6 +22,8 @@ pub(crate) struct Arguments {
     pub(crate) base: Option<Base>,
     pub(crate) comment: String,
     pub(crate) all_frames: bool,
+    /// What is done with names of functions, in the original's words.
+    pub(crate) symbolize: String,
     pub(crate) output: String,
     /// How long a server measures; `None` is what the URL says.
     pub(crate) seconds: Option<u64>,
@@ -69,6 +71,7 @@ impl Arguments {
             base,
             comment: flags.text("add_comment", ""),
             all_frames: flags.is_set("all_frames"),
+            symbolize: flags.text("symbolize", ""),
             output: flags.text("output", ""),
             seconds: seconds.filter(|s| *s > 0),
             timeout: timeout.filter(|s| *s > 0).map(Duration::from_secs),

@@ -7,6 +7,7 @@
 mod arguments;
 mod flags;
 mod output;
+mod saved;
 mod sources;
 mod url;
 mod usage;
@@ -63,13 +64,12 @@ fn run(args: &[String], world: &mut dyn World) -> Result<(), Stop> {
     let mut options = arguments.options.clone();
     options.zone = world.zone(profile.time_nanos.div_euclid(1_000_000_000));
     let mut notes = Vec::new();
-    let report = {
-        let files = output::Files::of(world);
-        report::run(profile, &arguments.command, &options, &files, &mut notes)
-    };
+    let written = output::write(&arguments, world, |files, out| {
+        let (command, notes) = (&arguments.command, &mut notes);
+        report::run_to(profile, command, &options, files, notes, out).map_err(Stop::failed)
+    });
     for note in notes {
         world.stderr(&format!("{note}\n"));
     }
-    let report = report.map_err(Stop::failed)?;
-    output::write(&arguments, report, world)
+    written
 }

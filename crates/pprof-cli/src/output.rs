@@ -2,30 +2,45 @@
 //! compressed or drawn where asked.
 
 use std::cell::RefCell;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use shakedown_pprof::gzip;
 use shakedown_pprof::report::{Command, Sources};
 
 use crate::arguments::Arguments;
 use crate::{Stop, World};
 
+/// Lets `report` write itself, with source files from the world.
+///
+/// What goes to standard output as it is goes there while it is made.
 pub(crate) fn write(
     arguments: &Arguments,
-    report: Vec<u8>,
     world: &mut dyn World,
+    report: impl FnOnce(&Files<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let bytes = match (&arguments.command, arguments.drawn_as) {
-        (Command::Proto | Command::TopProto, _) => gzip(&report).map_err(Stop::failed)?,
-        (_, Some(format)) => {
-            let drawn = world.pipe("dot", &[&format!("-T{format}")], &report);
+    let is_packed = matches!(arguments.command, Command::Proto | Command::TopProto);
+    let files = Files::of(world);
+    if arguments.output.is_empty() && !is_packed && arguments.drawn_as.is_none() {
+        let mut shown = Ok(());
+        report(&files, &mut |piece| {
+            if shown.is_ok() {
+                shown = files.world.borrow_mut().stdout(piece);
+            }
+        })?;
+        return shown.map_err(Stop::failed);
+    }
+    let mut whole = Vec::new();
+    report(&files, &mut |piece| whole.extend_from_slice(piece))?;
+    let bytes = match arguments.drawn_as {
+        None if is_packed => gzip(&whole),
+        None => whole,
+        Some(format) => {
+            let drawn = world.pipe("dot", &[&format!("-T{format}")], &whole);
             drawn.map_err(|why| {
                 let hint = "failed to execute dot. Is Graphviz installed?";
                 Stop::Failed(format!("{hint} Error: {why}"))
             })?
         }
-        _ => report,
     };
     match arguments.output.as_str() {
         "" => world.stdout(&bytes).map_err(Stop::failed),
@@ -67,10 +82,4 @@ impl Sources for Files<'_> {
     fn working_directory(&self) -> String {
         self.world.borrow().working_directory()
     }
-}
-
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes)?;
-    encoder.finish()
 }

@@ -3,10 +3,12 @@
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
 use shakedown_pprof::report::{self, combine, subtract};
-use shakedown_pprof::{Limits, Mapping, Profile, StringId};
+use shakedown_pprof::{Columns, Limits, Mapping, Profile, SimpleNames, StringId};
+
+use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::{Stop, World, url};
+use crate::{Stop, World, saved, url};
 
 pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Profile, Stop> {
     let mut profile = fetch_all(&arguments.sources, "source", arguments, world)?;
@@ -15,6 +17,7 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let base_profile = fetch_all(sources, "base", arguments, world)?;
         profile = subtract(profile, base_profile, base.how).map_err(Stop::failed)?;
     }
+    symbolize(&mut profile, &arguments.symbolize, world);
     if arguments.all_frames {
         profile.drop_frames = profile.intern("");
         profile.keep_frames = profile.intern("");
@@ -24,7 +27,50 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let comment = profile.intern(&arguments.comment);
         profile.comments.push(comment);
     }
+    if arguments
+        .sources
+        .iter()
+        .any(|s| remote(s, arguments, world).is_some())
+    {
+        saved::save(&profile, world);
+    }
     Ok(profile)
+}
+
+/// The URL and patience of a source that is no file.
+fn remote(
+    source: &str,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Option<(String, Duration)> {
+    match world.exists(source) {
+        true => None,
+        false => url::adjust(source, arguments.seconds, arguments.timeout),
+    }
+}
+
+/// What `-symbolize` asks for, as far as it is done here: names of functions.
+///
+/// Source: google/pprof, internal/symbolizer/symbolizer.go `Symbolize`.
+fn symbolize(profile: &mut Profile, mode: &str, world: &mut dyn World) {
+    let (mut how, mut force) = (Some(SimpleNames::default()), false);
+    for option in mode.to_lowercase().split(':') {
+        match option {
+            "none" | "no" => return,
+            "" | "local" | "fastlocal" | "remote" | "demangle=default" => {}
+            "force" => force = true,
+            "demangle=full" => (how, force) = (Some(SimpleNames::Full), true),
+            "demangle=templates" => (how, force) = (Some(SimpleNames::Templates), true),
+            "demangle=none" => (how, force) = (None, true),
+            _ => world.stderr(&format!(
+                "ignoring unrecognized symbolization option: {mode}\n\
+                 expecting -symbolize=[local|fastlocal|remote|none][:force]\
+                 [:demangle=[none|full|templates|default]\n"
+            )),
+        }
+    }
+    // Without demangling, names are the linker's again, and nothing more.
+    profile.simplify_names(how.unwrap_or(SimpleNames::Full), force);
 }
 
 /// Fetches and merges; one failure of several is a warning.
@@ -57,10 +103,7 @@ fn fetch_one(
     arguments: &Arguments,
     world: &mut dyn World,
 ) -> Result<Profile, String> {
-    let remote = match world.exists(source) {
-        true => None,
-        false => url::adjust(source, arguments.seconds, arguments.timeout),
-    };
+    let remote = remote(source, arguments, world);
     let bytes = match &remote {
         None => world
             .read(source)
@@ -78,13 +121,14 @@ fn fetch_one(
         inflated_bytes: usize::MAX >> 1,
         decoded_bytes: usize::MAX >> 1,
     };
-    // Merging keeps stacks with different labels apart, and so the order of edges.
+    // Merging keeps stacks with different labels apart, and so the order of edges; what is
+    // saved is saved whole.
     let merged = arguments.sources.len() > 1 || arguments.base.is_some();
-    let labels = merged || report::reads_labels(&arguments.command, &arguments.options);
-    let profile = match labels {
-        true => Profile::decode_owned(bytes, &limits),
-        false => Profile::decode_unlabelled(bytes, &limits),
+    let columns = match merged || remote.is_some() {
+        true => Columns::ALL,
+        false => report::columns(&arguments.command, &arguments.options),
     };
+    let profile = Profile::decode_columns(bytes, &limits, columns);
     let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
     name_main_program(&mut profile, arguments);
     Ok(profile)

@@ -22,6 +22,12 @@ pub trait World {
     /// As the system says.
     fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()>;
 
+    /// Makes a folder and those above it; one that is there is fine.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn make_folder(&mut self, path: &str) -> io::Result<()>;
+
     /// What a GET of `url` answers within `timeout`.
     ///
     /// # Errors

@@ -206,3 +206,77 @@ fn a_flame_graph_of_a_difference_has_both_signs() {
     assert_eq!(code, 0, "{errors}");
     assert!(flame_data(&page).contains("\"difference\":true"));
 }
+
+/// A world that serves the busy profile, with PPROF_TMPDIR and HOME set.
+fn served() -> Desk {
+    let mut desk = desk("data/list");
+    desk.answer = Some(std::fs::read(desk.folder.join("busy.pb.gz")).expect("the profile"));
+    for (name, value) in [("PPROF_TMPDIR", "/saved"), ("HOME", "/home/gopher")] {
+        desk.env.push((name.to_owned(), value.to_owned()));
+    }
+    desk
+}
+
+#[test]
+fn a_fetched_profile_is_saved_whole_under_a_free_name() {
+    let mut desk = served();
+    let stem = "/saved/pprof.busy.samples.cpu.";
+    desk.written.push((format!("{stem}001.pb.gz"), Vec::new()));
+    assert_eq!(desk.run(&["-top", "localhost:6060"]), 0, "{}", desk.errors);
+    let (path, bytes) = desk.written.last().expect("a saved profile").clone();
+    assert_eq!(path, format!("{stem}002.pb.gz"));
+    assert!(desk.errors.contains(&format!("Saved profile in {path}\n")));
+    let saved = shakedown_pprof::Profile::decode(&bytes).expect("a profile");
+    let given = desk.answer.as_deref().expect("an answer");
+    let given = shakedown_pprof::Profile::decode(given).expect("a profile");
+    assert_eq!(saved.samples().len(), given.samples().len());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_told_and_the_next_is_taken() {
+    let mut desk = served();
+    desk.refused.push("/saved".to_owned());
+    assert_eq!(desk.run(&["-top", "localhost:6060"]), 0, "{}", desk.errors);
+    assert!(
+        desk.errors.contains("Could not use temp dir /saved"),
+        "{}",
+        desk.errors
+    );
+    assert!(
+        desk.errors
+            .contains("Saved profile in /home/gopher/pprof/pprof.busy."),
+        "{}",
+        desk.errors
+    );
+}
+
+#[test]
+fn a_file_is_not_saved() {
+    let mut desk = served();
+    assert_eq!(desk.run(&["-top", "busy.pb.gz"]), 0, "{}", desk.errors);
+    assert!(desk.written.is_empty());
+}
+
+#[test]
+fn what_is_no_profile_is_named_with_its_url() {
+    let mut desk = served();
+    desk.answer = Some(b"<!doctype html><title>502 Bad Gateway</title>".to_vec());
+    let url = "http://localhost:6060/debug/pprof/heap";
+    assert_eq!(desk.run(&["-top", url]), 2);
+    assert!(desk.errors.contains(url), "{}", desk.errors);
+    assert!(desk.errors.contains("502 Bad Gateway"), "{}", desk.errors);
+}
+
+#[test]
+fn names_that_are_cpp_are_simplified_unless_symbolization_is_off() {
+    let line = "-peek=Foo in.long_name_funcs.pb.gz";
+    let (_, out, errors) = check("golden/driver", line);
+    assert!(out.contains(" ::Bar::Foo"), "{out}{errors}");
+    let (_, out, _) = check("golden/driver", &format!("-symbolize=none {line}"));
+    assert!(out.contains("(anonymous namespace)::Bar::Foo"), "{out}");
+    let (_, _, errors) = check("golden/driver", &format!("-symbolize=lcoal {line}"));
+    assert!(
+        errors.contains("ignoring unrecognized symbolization option: lcoal"),
+        "{errors}"
+    );
+}

@@ -111,6 +111,8 @@ pub(crate) struct Decoder {
     mappings: Ids,
     locations: Ids,
     pub(crate) labels: Labels,
+    /// False leaves the stacks of samples out.
+    pub(crate) stacks: bool,
 }
 
 impl Decoder {
@@ -122,6 +124,7 @@ impl Decoder {
             mappings: Ids::default(),
             locations: Ids::default(),
             labels: Labels::All,
+            stacks: true,
         }
     }
 
@@ -348,6 +351,9 @@ impl Decoder {
             }
             Ok(())
         })?;
+        if !self.stacks {
+            samples.locations.truncate(before.0);
+        }
         if samples.values.len() - before.1 != self.profile.sample_types.len() {
             return message.malformed("a sample has not one value for each sample type");
         }

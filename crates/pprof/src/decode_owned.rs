@@ -12,6 +12,23 @@ use crate::survey::Survey;
 use crate::wire::Message;
 use crate::{DecodeError, Label, LabelValue, Limits, Profile, StringId};
 
+/// Which columns of samples to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    /// Labels; without them only the first of each name and unit of numbers is there.
+    pub labels: bool,
+    /// Stacks; without them every sample has an empty one.
+    pub stacks: bool,
+}
+
+impl Columns {
+    /// Everything that the file has.
+    pub const ALL: Columns = Columns {
+        labels: true,
+        stacks: true,
+    };
+}
+
 /// Which labels of samples to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Labels {
@@ -42,20 +59,24 @@ impl Profile {
     /// # Errors
     /// As [`Profile::decode_within`].
     pub fn decode_owned(bytes: Vec<u8>, limits: &Limits) -> Result<Profile, DecodeError> {
-        decode(bytes, limits, Labels::All)
+        decode(bytes, limits, Columns::ALL)
     }
 
-    /// As [`Profile::decode_owned`], but of the labels only the first of each name
-    /// and unit of numbers is there. A profile that a base was taken off keeps all.
+    /// As [`Profile::decode_owned`], but only `columns` are kept; all is checked. A
+    /// profile that a base was taken off keeps its labels.
     ///
     /// # Errors
     /// As [`Profile::decode_within`].
-    pub fn decode_unlabelled(bytes: Vec<u8>, limits: &Limits) -> Result<Profile, DecodeError> {
-        decode(bytes, limits, Labels::Units(HashSet::new()))
+    pub fn decode_columns(
+        bytes: Vec<u8>,
+        limits: &Limits,
+        columns: Columns,
+    ) -> Result<Profile, DecodeError> {
+        decode(bytes, limits, columns)
     }
 }
 
-fn decode(bytes: Vec<u8>, limits: &Limits, labels: Labels) -> Result<Profile, DecodeError> {
+fn decode(bytes: Vec<u8>, limits: &Limits, columns: Columns) -> Result<Profile, DecodeError> {
     limits.admit(&bytes)?;
     let inflated = match inflate(&bytes, limits)? {
         Cow::Owned(plain) => Some(plain),
@@ -72,8 +93,9 @@ fn decode(bytes: Vec<u8>, limits: &Limits, labels: Labels) -> Result<Profile, De
     let Ok((survey, mut decoder)) = begun else {
         return Profile::decode_plain(&plain, limits);
     };
-    if decoder.profile.strings.find("pprof::base").is_none() {
-        decoder.labels = labels;
+    decoder.stacks = columns.stacks;
+    if !columns.labels && decoder.profile.strings.find("pprof::base").is_none() {
+        decoder.labels = Labels::Units(HashSet::new());
     }
     let end_of = |fields: &[u64]| {
         let ends = fields.iter().map(|&field| survey.table(field).range.end);
@@ -98,6 +120,11 @@ fn cut(plain: &mut Vec<u8>, end: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const UNLABELLED: Columns = Columns {
+        labels: false,
+        stacks: true,
+    };
 
     fn labelled() -> Profile {
         let mut profile = Profile::new(&[("samples", "count")]);
@@ -130,8 +157,27 @@ mod tests {
     fn one_label_is_kept_for_each_unit() {
         let bytes = labelled().encode();
         let limits = Limits::default();
-        let bare = Profile::decode_unlabelled(bytes, &limits).expect("valid");
+        let bare = Profile::decode_columns(bytes, &limits, UNLABELLED).expect("valid");
         assert_eq!(labels(&bare), [1, 0, 0]);
+    }
+
+    #[test]
+    fn stacks_are_checked_though_left_out() {
+        let mut profile = labelled();
+        let location = profile.push_location(1, None, &[]);
+        profile.push_sample(&[location, location], &[5], &[]);
+        let columns = Columns {
+            labels: true,
+            stacks: false,
+        };
+        let read = |bytes| Profile::decode_columns(bytes, &Limits::default(), columns);
+        let bare = read(profile.encode()).expect("valid");
+        assert_eq!(labels(&bare), [2, 2, 2, 0]);
+        assert!(bare.samples().all(|s| s.locations.is_empty()));
+        let values: Vec<i64> = bare.samples().flat_map(|s| s.values.to_vec()).collect();
+        assert_eq!(values, [1, 1, 1, 5]);
+        profile.locations.clear();
+        assert!(read(profile.encode()).is_err());
     }
 
     #[test]
@@ -139,7 +185,8 @@ mod tests {
         let mut profile = labelled();
         profile.intern("pprof::base");
         let limits = Limits::default();
-        let all = Profile::decode_unlabelled(profile.encode(), &limits).expect("valid");
+        let bytes = profile.encode();
+        let all = Profile::decode_columns(bytes, &limits, UNLABELLED).expect("valid");
         assert_eq!(labels(&all), [2, 2, 2]);
     }
 

@@ -53,13 +53,17 @@ mod sample;
 mod sample_type;
 mod scale;
 mod short_name;
+mod simple_names;
 mod strings;
 mod survey;
 mod top;
 mod wire;
 
 pub use came::Came;
+pub use decode_owned::Columns;
 pub use error::DecodeError;
+#[cfg(feature = "gunzip")]
+pub use gunzip::gzip;
 pub use limits::Limits;
 pub use merge::MergeError;
 #[cfg(feature = "report")]
@@ -70,6 +74,7 @@ pub use profile::{
 };
 pub use sample_type::NoSuchSampleType;
 pub use short_name::short_name;
+pub use simple_names::SimpleNames;
 pub use top::{Granularity, Top, TopRow, top};
 
 /// Compiles the example of the README.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::StringId;
+use crate::hash::Quick;
 
 /// The string table; entry 0 is always the empty text.
 #[derive(Clone)]
@@ -11,7 +12,7 @@ pub(crate) struct Strings {
     /// Where each entry ends in `text`.
     ends: Vec<usize>,
     /// Entry of each text, filled by the first `intern`; decoding never needs it.
-    lookup: HashMap<Box<str>, StringId>,
+    lookup: HashMap<Box<str>, StringId, Quick>,
 }
 
 impl Strings {
@@ -19,7 +20,7 @@ impl Strings {
         let mut strings = Strings {
             text: String::with_capacity(bytes),
             ends: Vec::with_capacity(entries + 1),
-            lookup: HashMap::new(),
+            lookup: HashMap::default(),
         };
         strings.ends.push(0);
         strings

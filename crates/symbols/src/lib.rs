@@ -5,5 +5,7 @@
 //! panics, and what is read and kept is bounded.
 
 mod build_info;
+mod descriptors;
 
 pub use build_info::{BuildInfoError, GoBuild, GoModule, build_info, build_info_from};
+pub use descriptors::{Descriptors, descriptors, descriptors_from};

@@ -56,6 +56,21 @@ impl Service {
         self
     }
 
+    /// Adds words to the command.
+    #[must_use]
+    pub fn with(mut self, words: &[&str]) -> Self {
+        self.command
+            .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// Takes another program for the same words.
+    #[must_use]
+    pub fn program(mut self, program: &str) -> Self {
+        self.command[0] = program.to_owned();
+        self
+    }
+
     /// Puts words before the command, such as `env NAME=value`.
     #[must_use]
     pub fn behind(mut self, words: &[&str]) -> Self {
@@ -100,6 +115,31 @@ pub fn orders_alone(faults: &[&str]) -> Service {
     )
 }
 
+/// The example service `orders` with faults behind an inventory that answers in 3 ms, so that no
+/// handler can be caught unless that is stalled; two requests that wait for it.
+#[must_use]
+pub fn fast_orders(faults: &[&str], stalled: bool) -> Service {
+    let mut service = orders_alone(faults);
+    let reach = "127.0.0.1:{port.inventory}";
+    if stalled {
+        let words = service.command.iter_mut();
+        words
+            .filter(|word| *word == reach)
+            .for_each(|word| *word = "{stall.inventory.addr}".into());
+        let _ = write!(
+            service.tables,
+            "[[service.stall]]\nname = \"inventory\"\nto = {reach:?}\n"
+        );
+    }
+    service.tables = service.tables.replace(
+        "\"bin/inventory\"",
+        "\"bin/inventory\", \"-delay\", \"3ms\"",
+    );
+    service
+        .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
+        .http("GET /orders/7")
+}
+
 /// The example service `orders` with faults, its dependency, and requests to all that it serves.
 #[must_use]
 pub fn orders(faults: &[&str]) -> Service {
@@ -107,4 +147,11 @@ pub fn orders(faults: &[&str]) -> Service {
         .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
         .grpc("orders.v1.Orders/Search", r#"{"query":"bolt"}"#)
         .http("GET /orders/7")
+}
+
+/// The example service `plain`, which has no tracing SDK, and a request.
+#[must_use]
+pub fn plain(_: &[&str]) -> Service {
+    let command = ["bin/plain", "-http", "127.0.0.1:0", "-admin", "127.0.0.1:0"];
+    Service::new("plain", command).http("GET /greetings/ann")
 }

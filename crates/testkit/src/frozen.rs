@@ -16,10 +16,16 @@ use serde_json::Value;
 const EVENTS: &str = "events.jsonl";
 const FROZEN: &str = "events.jsonl.gz";
 const BLOBS: &str = "blobs";
+/// Attributes of spans that rules read.
+const READ: &[&str] = &[
+    "http.route",
+    "rpc.grpc.status_code",
+    "rpc.response.status_code",
+    "url.path",
+];
 
 /// Freezes a bundle. `folder`, in which the run took place, becomes `/srv`; trace and span ids,
-/// which cannot be compressed, are numbered; attributes of spans, which no rule reads, are left
-/// out.
+/// which cannot be compressed, are numbered; attributes of spans that no rule reads are left out.
 ///
 /// # Panics
 /// If a file cannot be read or written.
@@ -27,7 +33,7 @@ pub fn freeze(bundle: &Path, folder: &Path, to: &Path) {
     fs::create_dir_all(to.join(BLOBS)).expect("the folder can be made");
     let events = fs::read_to_string(bundle.join(EVENTS)).expect("a bundle has events");
     let events = events.replace(&folder.display().to_string(), "/srv");
-    let events = number_ids(&without_attributes(&events));
+    let events = number_ids(&with_read_attributes(&events));
     let frozen = File::create(to.join(FROZEN)).expect("the file can be written");
     let mut frozen = GzEncoder::new(frozen, Compression::best());
     frozen.write_all(events.as_bytes()).expect("it is written");
@@ -74,11 +80,12 @@ fn copy_blobs(from: &Path, to: &Path) {
     }
 }
 
-fn without_attributes(events: &str) -> String {
+fn with_read_attributes(events: &str) -> String {
     let shortened = |line: &str| {
         let mut event: Value = serde_json::from_str(line).ok()?;
         for span in event["of"].get_mut("spans")?.as_array_mut()? {
-            span["attributes"] = Value::Array(Vec::new());
+            let attributes = span["attributes"].as_array_mut()?;
+            attributes.retain(|pair| pair[0].as_str().is_some_and(|name| READ.contains(&name)));
         }
         Some(event.to_string())
     };
@@ -134,6 +141,16 @@ mod tests {
             "c0de0000000000000000000000000000, c0de000000000001; \
              \"c0de0000000000000000000000000000\" 1795422880568376 go1.26"
         );
+    }
+
+    #[test]
+    fn only_attributes_that_rules_read_are_frozen() {
+        let read = r#"["rpc.response.status_code","UNKNOWN"]"#;
+        let line = format!(
+            r#"{{"event":"spans","of":{{"spans":[{{"attributes":[["peer","h:1"],{read}]}}]}}}}"#
+        );
+        let left = with_read_attributes(&line);
+        assert!(left.contains(read) && !left.contains("peer"), "{left}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod sockets;
 mod survivors;
 mod turn;
 
-pub use config::{Service, orders, orders_alone};
+pub use config::{Service, fast_orders, orders, orders_alone, plain};
 pub use ended::Ended;
 pub use fixtures::{Fixtures, source};
 pub use frozen::{freeze, thaw, thawed_events};

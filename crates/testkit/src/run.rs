@@ -28,6 +28,7 @@ pub struct Run {
     marker: Marker,
     patience: Duration,
     waits_for_turn: bool,
+    own_network: bool,
 }
 
 impl Run {
@@ -57,6 +58,7 @@ impl Run {
             marker: Marker::new(),
             patience: PATIENCE,
             waits_for_turn: true,
+            own_network: false,
         }
     }
 
@@ -115,13 +117,31 @@ impl Run {
         self
     }
 
+    /// Runs in a network of its own, where every port is free. Where the system does not allow
+    /// that, it runs in the machine's, and needs its ports free there.
+    #[must_use]
+    pub fn own_network(mut self) -> Self {
+        self.own_network = true;
+        self
+    }
+
     /// Waits for a turn and starts.
     #[must_use]
     pub fn start(self) -> Live {
         let locks = self.target.join("fixtures");
         let turn = self.waits_for_turn.then(|| Turn::take(&locks));
         let folder = self.folder.path();
-        let mut command = Command::new(folder.join("shakedown"));
+        let program = folder.join("shakedown");
+        let mut command = if self.own_network && may_unshare() {
+            let mut command = Command::new(UNSHARE[0]);
+            // Each step replaces the one before, so the process is the program itself in the end.
+            let up = "ip link set lo up && exec \"$0\" \"$@\"";
+            command.args(&UNSHARE[1..]).args(["sh", "-c", up]);
+            command.arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
         let checks = self.words.first().is_some_and(|word| word == "check");
         let own_bundle = self.words.iter().any(|word| word == "--bundle");
         command.args(&self.words);
@@ -149,6 +169,18 @@ impl Run {
     pub fn end(self) -> Ended {
         self.start().wait()
     }
+}
+
+/// A network namespace, and a user namespace so that nobody needs to be root for it.
+const UNSHARE: [&str; 3] = ["unshare", "--map-root-user", "--net"];
+
+fn may_unshare() -> bool {
+    let tried = Command::new(UNSHARE[0])
+        .args(&UNSHARE[1..])
+        .args(["ip", "link", "set", "lo", "up"])
+        .stderr(Stdio::null())
+        .status();
+    tried.is_ok_and(|status| status.success())
 }
 
 /// What every program here needs to find its tools.

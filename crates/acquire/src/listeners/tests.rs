@@ -164,3 +164,22 @@ fn calls_are_told_from_accepted_connections() {
     assert!(peers.contains(&SocketAddr::from(([127, 0, 0, 1], port))));
     assert!(!peers.contains(&canonical(caller)));
 }
+
+#[test]
+fn both_ends_of_a_connection_are_seen_until_they_are_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let to = listener.local_addr().expect("is bound");
+    let out = TcpStream::connect(to).expect("connect");
+    let from = out.local_addr().expect("is bound");
+    let (accepted, _) = listener.accept().expect("a connection");
+    let ends = |pair| {
+        let all = connected(&[own()]).expect("look at ourselves");
+        all.contains(&pair)
+    };
+    assert!(ends((from, to)) && ends((to, from)));
+    // The client leaves; what it leaves behind is still the service's.
+    drop(out);
+    assert!(ends((to, from)) && !ends((from, to)));
+    drop(accepted);
+    assert!(!ends((to, from)));
+}

@@ -1,6 +1,6 @@
 //! Which protocol and signal a request is for, and what it is answered.
 //!
-//! Traces are taken in; metrics, logs and profiles are accepted and forgotten, because an
+//! Traces and logs are taken in; metrics and profiles are accepted and forgotten, because an
 //! exporter whose data are refused writes errors into the very log that is judged.
 
 use std::convert::Infallible;

@@ -22,16 +22,19 @@ pub const DECODED_MAX: usize = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes are no protobuf.
-    #[error("not an OTLP trace request: {0}")]
+    #[error("not an OTLP request: {0}")]
     Wire(#[from] WireError),
     /// A trace id is not 16 bytes, or a span id not 8.
-    #[error("not an OTLP trace request: an id of {length} bytes where {wanted} are due")]
+    #[error("not an OTLP request: an id of {length} bytes where {wanted} are due")]
     IdLength {
         /// Found.
         length: usize,
         /// What OTLP prescribes.
         wanted: usize,
     },
+    /// It is not JSON, or not of OTLP's form.
+    #[error("not an OTLP request: {0}")]
+    Json(String),
     /// The spans would take too much memory.
     #[error("the request takes more than {DECODED_MAX} bytes when it is decoded")]
     TooLarge,
@@ -79,9 +82,9 @@ struct Decoder {
 
 /// What the resource says of all its spans.
 #[derive(Default)]
-struct Resource {
-    service: String,
-    pid: Option<u32>,
+pub(super) struct Resource {
+    pub(super) service: String,
+    pub(super) pid: Option<u32>,
 }
 
 impl Decoder {
@@ -117,15 +120,21 @@ impl Decoder {
 }
 
 impl Resource {
-    fn read(&mut self, message: &[u8]) -> Result<(), DecodeError> {
+    pub(super) fn read(&mut self, message: &[u8]) -> Result<(), DecodeError> {
         for attribute in messages(message, 1) {
-            match attribute_of(attribute?)? {
-                Some((key, value)) if key == "service.name" => self.service = value,
-                Some((key, value)) if key == "process.pid" => self.pid = value.parse().ok(),
-                _ => {}
+            if let Some((key, value)) = attribute_of(attribute?)? {
+                self.take(&key, value);
             }
         }
         Ok(())
+    }
+
+    pub(super) fn take(&mut self, key: &str, value: String) {
+        match key {
+            "service.name" => self.service = value,
+            "process.pid" => self.pid = value.parse().ok(),
+            _ => {}
+        }
     }
 }
 
@@ -183,7 +192,7 @@ fn decode_link(message: &[u8]) -> Result<SpanLink, DecodeError> {
 }
 
 /// A `KeyValue`; nothing if it has no name, or a value that is neither text nor number.
-fn attribute_of(message: &[u8]) -> Result<Option<(String, String)>, DecodeError> {
+pub(super) fn attribute_of(message: &[u8]) -> Result<Option<(String, String)>, DecodeError> {
     let mut key = String::new();
     let mut value = None;
     for field in Fields::new(message) {
@@ -213,7 +222,7 @@ fn any_value(message: &[u8]) -> Result<Option<String>, DecodeError> {
 }
 
 /// `Display` of `f64` writes 1e308 with 309 digits.
-fn decimal(number: f64) -> String {
+pub(super) fn decimal(number: f64) -> String {
     if number == 0.0 || (1e-6..1e16).contains(&number.abs()) {
         number.to_string()
     } else {
@@ -226,7 +235,10 @@ fn kind_of(number: u64) -> SpanKind {
 }
 
 /// The bytes of every field with this number, whatever else the message holds.
-fn messages(message: &[u8], wanted: u32) -> impl Iterator<Item = Result<&[u8], WireError>> {
+pub(super) fn messages(
+    message: &[u8],
+    wanted: u32,
+) -> impl Iterator<Item = Result<&[u8], WireError>> {
     Fields::new(message).filter_map(move |field| match field {
         Ok((number, Value::Bytes(bytes))) if number == wanted => Some(Ok(bytes)),
         Ok(_) => None,
@@ -234,7 +246,7 @@ fn messages(message: &[u8], wanted: u32) -> impl Iterator<Item = Result<&[u8], W
     })
 }
 
-fn hex<const N: usize>(id: &[u8]) -> Result<String, DecodeError> {
+pub(super) fn hex<const N: usize>(id: &[u8]) -> Result<String, DecodeError> {
     if id.iter().all(|byte| *byte == 0) && (id.is_empty() || id.len() == N) {
         return Ok(String::new());
     }
@@ -252,19 +264,24 @@ fn hex<const N: usize>(id: &[u8]) -> Result<String, DecodeError> {
 }
 
 /// A text cut to [`TEXT_MAX`]; invalid UTF-8 is replaced.
-fn text(bytes: &[u8]) -> String {
-    let cut = bytes.len() > TEXT_MAX;
-    let head = &bytes[..bytes.len().min(TEXT_MAX)];
+pub(super) fn text(bytes: &[u8]) -> String {
+    cut(bytes, TEXT_MAX)
+}
+
+/// A text cut to so many bytes; invalid UTF-8 is replaced.
+pub(super) fn cut(bytes: &[u8], max: usize) -> String {
+    let is_cut = bytes.len() > max;
+    let head = &bytes[..bytes.len().min(max)];
     let mut text = match std::str::from_utf8(head) {
         Ok(text) => text.to_owned(),
         // The cut went through a character.
-        Err(error) if cut && error.error_len().is_none() => {
+        Err(error) if is_cut && error.error_len().is_none() => {
             String::from_utf8_lossy(&head[..error.valid_up_to()]).into_owned()
         }
         Err(_) => String::from_utf8_lossy(head).into_owned(),
     };
     // Each replaced byte became three.
-    let mut end = text.len().min(TEXT_MAX);
+    let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

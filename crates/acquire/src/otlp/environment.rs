@@ -5,6 +5,7 @@
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT` | our port; without its scheme otlptracegrpc fails | `WithEndpoint`, `WithGRPCConn` in code; an OTLP exporter that reads variables of its own |
 //! | `OTEL_EXPORTER_OTLP_INSECURE=true` | an inherited `false` beats the scheme in otel-go | as above |
 //! | `OTEL_TRACES_EXPORTER=otlp` | an inherited `none` or `console` | a provider built by hand in Go |
+//! | `OTEL_LOGS_EXPORTER=otlp` | likewise; without it an SDK's own default is `otlp` too | a provider built by hand in Go |
 //! | `OTEL_SDK_DISABLED=false` | an inherited `true` | Go's SDK, which does not know it |
 //! | `OTEL_TRACES_SAMPLER=parentbased_always_on` | a sampled probe is always recorded, and the flag of our traceparent decides | `WithSampler` in code |
 //! | `OTEL_PROPAGATORS=tracecontext,baggage` | our traceparent is understood where production uses B3 or Jaeger's header | `SetTextMapPropagator` in code, and its absence |
@@ -14,13 +15,12 @@
 //! `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` cannot be overwritten with one value: OTLP/HTTP uses it as
 //! it is, so that it needs `/v1/traces`, and of gRPC exporters some take a path for part of the
 //! name. Without it both find our port through the general one. The same goes for the protocol:
-//! the port speaks all but `http/json`. Removing the headers also keeps credentials of a
+//! the port speaks all of them. Removing the headers also keeps credentials of a
 //! collector from us, and removing the certificates keeps otlptracegrpc from TLS.
 //!
 //! Left alone on purpose: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, which belong to the
-//! service; `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER`, because `none` would take away a
-//! Prometheus listener or log lines that are to be judged, and what they send to us is accepted
-//! and forgotten; `OTEL_CONFIG_FILE`, because such a file usually names our variables, and without
+//! service; `OTEL_METRICS_EXPORTER`, because `none` would take away a Prometheus listener, and what
+//! it sends to us is accepted and forgotten; `OTEL_CONFIG_FILE`, because such a file usually names our variables, and without
 //! it the service would not trace at all.
 
 /// Batches are sent this often, milliseconds: with 512 spans a batch and one batch at a time this
@@ -56,6 +56,7 @@ pub(super) fn set(url: &str) -> Vec<(String, String)> {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
         ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
         ("OTEL_TRACES_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
         ("OTEL_SDK_DISABLED", "false"),
         ("OTEL_TRACES_SAMPLER", "parentbased_always_on"),
         ("OTEL_PROPAGATORS", "tracecontext,baggage"),

@@ -14,9 +14,10 @@ use hyper::body::Incoming;
 use super::answer::{Body, Export, is_gzip};
 use super::body::{self, Refusal};
 use super::decode::DecodeError;
-use super::intake::Intake;
+use super::intake::{Exported, Intake, Signal};
 
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 /// An `Export…ServiceResponse` without fields says that all was taken; as one message it is a
 /// frame without bytes.
 const EMPTY_MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
@@ -40,9 +41,14 @@ const UNAVAILABLE: u16 = 14;
 
 pub(super) async fn answer(intake: &Arc<Intake>, request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
-    let result = if path == TRACES {
+    let signal = match path {
+        TRACES => Some(Signal::Traces),
+        LOGS => Some(Signal::Logs),
+        _ => None,
+    };
+    let result = if let Some(signal) = signal {
         let export = Export::begin(intake, "grpc");
-        let taken = take(intake, request).await;
+        let taken = take(intake, signal, request).await;
         export.end(taken).map_err(Status::from)
     } else if is_other_signal(path) {
         let discarded = body::discard(request.into_body(), intake).await;
@@ -59,12 +65,12 @@ pub(super) async fn answer(intake: &Arc<Intake>, request: Request<Incoming>) -> 
     }
 }
 
-/// Metrics, logs, and profiles of any version.
+/// Metrics, and profiles of any version.
 fn is_other_signal(path: &str) -> bool {
     path.starts_with("/opentelemetry.proto.collector.") && path.ends_with("Service/Export")
 }
 
-async fn take(intake: &Intake, request: Request<Incoming>) -> Result<(), Refusal> {
+async fn take(intake: &Intake, signal: Signal, request: Request<Incoming>) -> Result<(), Refusal> {
     let gzip = is_gzip(&request, "grpc-encoding")?;
     let whole = body::read(request.into_body(), intake).await?;
     let (compressed, message) = only_message(whole.bytes.clone())?;
@@ -73,7 +79,13 @@ async fn take(intake: &Intake, request: Request<Incoming>) -> Result<(), Refusal
             why: "it is marked as compressed, and no encoding is named",
         });
     }
-    intake.take("grpc", message, compressed).await
+    let export = Exported {
+        by: "grpc",
+        signal,
+        json: false,
+        gzip: compressed,
+    };
+    intake.take(export, message).await
 }
 
 /// The message of a unary call, and whether it is compressed.

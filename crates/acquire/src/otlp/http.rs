@@ -1,4 +1,4 @@
-//! OTLP over HTTP, in protobuf.
+//! OTLP over HTTP, in protobuf or JSON.
 //!
 //! Source: <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 
@@ -12,26 +12,21 @@ use hyper::body::Incoming;
 use super::answer::{Body, Export, content_type, is_gzip};
 use super::body::{self, Refusal};
 use super::decode::DecodeError;
-use super::intake::Intake;
+use super::intake::{Exported, Intake, Signal};
 
 const PROTOBUF: &str = "application/x-protobuf";
-const JSON: &str = "OTLP as JSON is not read; export protobuf: unset OTEL_EXPORTER_OTLP_PROTOCOL, or set it to http/protobuf or grpc";
-const ELSEWHERE: &str = "this is an OTLP receiver of shakedown: POST protobuf to /v1/traces";
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Signal {
-    Traces,
-    /// Accepted and forgotten.
-    Other,
-}
+const JSON: &str = "application/json";
+const KINDS: &str =
+    "export protobuf or JSON: set OTEL_EXPORTER_OTLP_PROTOCOL to http/protobuf, http/json or grpc";
+const ELSEWHERE: &str = "this is an OTLP receiver of shakedown: POST to /v1/traces or /v1/logs";
 
 pub(super) async fn answer(intake: &Arc<Intake>, request: Request<Incoming>) -> Response<Body> {
     match (request.method(), signal(request.uri().path())) {
-        (&Method::POST, Some(Signal::Traces)) => traces(intake, request).await,
-        (&Method::POST, Some(Signal::Other)) => {
+        (&Method::POST, Some(Asked::Kept(signal))) => keep(intake, signal, request).await,
+        (&Method::POST, Some(Asked::Other)) => {
+            let json = content_type(&request) == Some(JSON);
             match body::discard(request.into_body(), intake).await {
-                Ok(()) => ok(),
+                Ok(()) => ok(json),
                 Err(refusal) => failed(status_of(&refusal), refusal.to_string()),
             }
         }
@@ -46,44 +41,71 @@ pub(super) async fn answer(intake: &Arc<Intake>, request: Request<Incoming>) -> 
     }
 }
 
-/// A prefix is allowed: code may set the base path of its usual collector.
-fn signal(path: &str) -> Option<Signal> {
-    if path.ends_with("/v1/traces") {
-        return Some(Signal::Traces);
-    }
-    let others = ["/v1/metrics", "/v1/logs", "/v1development/profiles"];
-    others
-        .iter()
-        .any(|other| path.ends_with(other))
-        .then_some(Signal::Other)
+/// What a path asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Kept(Signal),
+    /// Accepted and forgotten.
+    Other,
 }
 
-async fn traces(intake: &Arc<Intake>, request: Request<Incoming>) -> Response<Body> {
-    if content_type(&request) != Some(PROTOBUF) {
-        let kind = content_type(&request).unwrap_or("no content type");
-        let kind: String = kind.chars().take(64).collect();
-        intake.refuse(format!("http: spans as {kind}, not as {PROTOBUF}"));
-        // Read to its end, so that the answer is seen.
-        let _ = body::discard(request.into_body(), intake).await;
-        return failed(StatusCode::UNSUPPORTED_MEDIA_TYPE, JSON.to_owned());
-    }
+/// A prefix is allowed: code may set the base path of its usual collector.
+fn signal(path: &str) -> Option<Asked> {
+    let known = [
+        ("/v1/traces", Asked::Kept(Signal::Traces)),
+        ("/v1/logs", Asked::Kept(Signal::Logs)),
+        ("/v1/metrics", Asked::Other),
+        ("/v1development/profiles", Asked::Other),
+    ];
+    let found = known.iter().find(|(end, _)| path.ends_with(end));
+    found.map(|(_, asked)| *asked)
+}
+
+async fn keep(intake: &Arc<Intake>, signal: Signal, request: Request<Incoming>) -> Response<Body> {
+    let json = match content_type(&request) {
+        Some(PROTOBUF) => false,
+        Some(JSON) => true,
+        kind => {
+            let kind: String = kind.unwrap_or("no content type").chars().take(64).collect();
+            intake.refuse(format!(
+                "http: an export as {kind}, not as {PROTOBUF} or {JSON}"
+            ));
+            // Read to its end, so that the answer is seen.
+            let _ = body::discard(request.into_body(), intake).await;
+            return failed(StatusCode::UNSUPPORTED_MEDIA_TYPE, KINDS.to_owned());
+        }
+    };
     let export = Export::begin(intake, "http");
-    let taken = take(intake, request).await;
+    let taken = take(intake, signal, json, request).await;
     match export.end(taken) {
-        Ok(()) => ok(),
+        Ok(()) => ok(json),
         Err(refusal) => failed(status_of(&refusal), refusal.to_string()),
     }
 }
 
-async fn take(intake: &Intake, request: Request<Incoming>) -> Result<(), Refusal> {
-    let gzip = is_gzip(&request, header::CONTENT_ENCODING)?;
+async fn take(
+    intake: &Intake,
+    signal: Signal,
+    json: bool,
+    request: Request<Incoming>,
+) -> Result<(), Refusal> {
+    let export = Exported {
+        by: "http",
+        signal,
+        json,
+        gzip: is_gzip(&request, header::CONTENT_ENCODING)?,
+    };
     let whole = body::read(request.into_body(), intake).await?;
-    intake.take("http", whole.bytes.clone(), gzip).await
+    intake.take(export, whole.bytes.clone()).await
 }
 
-/// An `Export…ServiceResponse` without fields has no bytes and says that all was taken.
-fn ok() -> Response<Body> {
-    respond(StatusCode::OK, PROTOBUF, Bytes::new())
+/// An `Export…ServiceResponse` without fields says that all was taken; in protobuf it has no bytes.
+fn ok(json: bool) -> Response<Body> {
+    if json {
+        respond(StatusCode::OK, JSON, Bytes::from_static(b"{}"))
+    } else {
+        respond(StatusCode::OK, PROTOBUF, Bytes::new())
+    }
 }
 
 fn failed(status: StatusCode, why: String) -> Response<Body> {
@@ -121,11 +143,11 @@ mod tests {
 
     #[test]
     fn paths_of_otlp_are_known_below_any_base() {
-        assert_eq!(signal("/v1/traces"), Some(Signal::Traces));
-        assert_eq!(signal("/otlp/v1/traces"), Some(Signal::Traces));
-        assert_eq!(signal("/v1/logs"), Some(Signal::Other));
-        assert_eq!(signal("/v1/metrics"), Some(Signal::Other));
-        assert_eq!(signal("/v1development/profiles"), Some(Signal::Other));
+        assert_eq!(signal("/v1/traces"), Some(Asked::Kept(Signal::Traces)));
+        assert_eq!(signal("/otlp/v1/traces"), Some(Asked::Kept(Signal::Traces)));
+        assert_eq!(signal("/v1/logs"), Some(Asked::Kept(Signal::Logs)));
+        assert_eq!(signal("/v1/metrics"), Some(Asked::Other));
+        assert_eq!(signal("/v1development/profiles"), Some(Asked::Other));
         assert_eq!(signal("/api/v2/spans"), None);
         assert_eq!(signal("/"), None);
     }

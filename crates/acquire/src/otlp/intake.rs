@@ -3,14 +3,18 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use shakedown_evidence::{Event, ReceiverEvent, Span, SpanBatch};
+use shakedown_evidence::log::{ExportedLine, LogBatch, RawLine, Stream};
+use shakedown_evidence::{At, Event, Evidence, ReceiverEvent, Span, SpanBatch};
 use tokio::sync::Semaphore;
 
 use super::body::{self, Refusal};
 use super::decode::{decode_traces, weight};
+use super::json::{decode_logs_json, decode_traces_json};
 use super::limits::Limits;
+use super::logs::{self, LogRecord, decode_logs};
 use crate::Recorder;
 
 /// Requests that are inflated and decoded at one time. With two the bounds on one request hold
@@ -38,6 +42,8 @@ struct Tally {
     spans: usize,
     bytes: usize,
     full: bool,
+    records: usize,
+    record_bytes: usize,
     refusals: usize,
     /// Trace ids of our own spans that are under way.
     canaries: HashSet<String>,
@@ -56,31 +62,63 @@ impl Intake {
     }
 
     /// Inflates, decodes and records one export.
-    pub(super) async fn take(
-        &self,
-        by: &'static str,
-        message: Bytes,
-        gzip: bool,
-    ) -> Result<(), Refusal> {
+    pub(super) async fn take(&self, export: Exported, message: Bytes) -> Result<(), Refusal> {
         let limit = self.limits.request_bytes;
         let turn = self.decoding.acquire().await;
         // Off the runtime's threads: 16 MiB take a tenth of a second, and log lines are stamped
         // with the time at which they are read.
         let decoded = tokio::task::spawn_blocking(move || {
-            if gzip {
-                Ok(decode_traces(&body::inflate(&message, limit)?)?)
+            if export.gzip {
+                export.decode(&body::inflate(&message, limit)?)
             } else {
-                Ok(decode_traces(&message)?)
+                export.decode(&message)
             }
         });
-        let spans = decoded.await.unwrap_or_else(|error| {
+        let decoded = decoded.await.unwrap_or_else(|error| {
             Err(Refusal::Internal {
                 why: error.to_string(),
             })
         })?;
         drop(turn);
-        self.accept(by, spans);
+        match decoded {
+            Decoded::Spans(spans) => self.accept(export.by, spans),
+            Decoded::Records(records) => self.accept_records(export.by, records),
+        }
         Ok(())
+    }
+
+    /// Records log records at the times that they give. What does not fit any more is counted as
+    /// dropped lines are.
+    fn accept_records(&self, by: &str, records: Vec<LogRecord>) {
+        if self.closed.load(Ordering::Acquire) || records.is_empty() {
+            return;
+        }
+        let count = records.len();
+        let bytes: usize = records.iter().map(logs::weight).sum();
+        let mut tally = self.tally();
+        let fits = tally.records + count <= self.limits.records
+            && tally.record_bytes + bytes <= self.limits.record_bytes;
+        if !fits {
+            drop(tally);
+            self.recorder.record(Event::LinesDropped(count as u64));
+            return;
+        }
+        tally.records += count;
+        tally.record_bytes += bytes;
+        drop(tally);
+        let at = self.recorder.now();
+        let lines = self.recorder.read(|seen| {
+            let records = records.into_iter();
+            records
+                .map(|record| line(at, seen, record))
+                .collect::<Vec<_>>()
+        });
+        let weigh = |line: &ExportedLine| line.line.text.len() + size_of::<ExportedLine>();
+        for lines in batches(lines, weigh) {
+            let by = by.to_owned();
+            self.recorder
+                .record(Event::Logs(LogBatch { at, by, lines }));
+        }
     }
 
     /// Records spans, except our own. What does not fit any more is dropped and said so, once:
@@ -106,7 +144,7 @@ impl Intake {
             tally.bytes += bytes;
             drop(tally);
             let at = self.recorder.now();
-            for spans in batches(spans) {
+            for spans in batches(spans, weight) {
                 let by = by.to_owned();
                 self.recorder
                     .record(Event::Spans(SpanBatch { at, by, spans }));
@@ -132,6 +170,18 @@ impl Intake {
             self.write_down(why.into());
         } else if count == self.limits.refusals + 1 {
             self.write_down("more refusals followed, which are not listed".to_owned());
+        }
+    }
+
+    /// Writes into the log book what came from somebody who may be a stranger: it is no loss.
+    pub(super) fn stranger(&self, why: &str) {
+        let mut tally = self.tally();
+        tally.refusals += 1;
+        let count = tally.refusals;
+        drop(tally);
+        if count <= self.limits.refusals && !self.closed.load(Ordering::Acquire) {
+            self.recorder
+                .mark(format!("span receiver: somebody's exporter: {why}"));
         }
     }
 
@@ -186,18 +236,68 @@ impl Intake {
     }
 }
 
-/// Cuts spans into batches of bounded size.
-fn batches(spans: Vec<Span>) -> Vec<Vec<Span>> {
+/// What is exported, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Exported {
+    pub(super) by: &'static str,
+    pub(super) signal: Signal,
+    pub(super) json: bool,
+    pub(super) gzip: bool,
+}
+
+/// What is kept of all that OTLP can carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signal {
+    Traces,
+    Logs,
+}
+
+enum Decoded {
+    Spans(Vec<Span>),
+    Records(Vec<LogRecord>),
+}
+
+impl Exported {
+    fn decode(self, message: &[u8]) -> Result<Decoded, Refusal> {
+        Ok(match (self.signal, self.json) {
+            (Signal::Traces, false) => Decoded::Spans(decode_traces(message)?),
+            (Signal::Traces, true) => Decoded::Spans(decode_traces_json(message)?),
+            (Signal::Logs, false) => Decoded::Records(decode_logs(message)?),
+            (Signal::Logs, true) => Decoded::Records(decode_logs_json(message)?),
+        })
+    }
+}
+
+/// A record is older than its arrival by a batch, not by more; a clock that says so is not ours.
+const LATE: Duration = Duration::from_secs(60);
+
+fn line(now: At, seen: &Evidence, record: LogRecord) -> ExportedLine {
+    let said = (record.unix_ns > 0).then(|| seen.at_unix_ns(record.unix_ns));
+    let written = said.filter(|at| *at <= now && now - *at <= LATE);
+    ExportedLine {
+        service: record.service,
+        pid: record.pid,
+        line: RawLine {
+            at: written.unwrap_or(now),
+            stream: Stream::Otlp,
+            text: record.text,
+            cut: record.cut,
+        },
+    }
+}
+
+/// Cuts what arrived into batches of bounded size.
+fn batches<T>(all: Vec<T>, weigh: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut batches = vec![Vec::new()];
     let mut bytes = 0;
-    for span in spans {
-        bytes += weight(&span);
+    for one in all {
+        bytes += weigh(&one);
         if bytes > BATCH_BYTES {
             batches.push(Vec::new());
-            bytes = weight(&span);
+            bytes = weigh(&one);
         }
         if let Some(batch) = batches.last_mut() {
-            batch.push(span);
+            batch.push(one);
         }
     }
     batches

@@ -16,6 +16,10 @@ pub struct Limits {
     pub spans: usize,
     /// What the spans of the whole run take in memory, about.
     pub span_bytes: usize,
+    /// Log records of the whole run; as many as lines of its log.
+    pub records: usize,
+    /// What the log records of the whole run take in memory, about.
+    pub record_bytes: usize,
     /// Refusals that are written down one by one.
     pub refusals: usize,
     /// From the first byte of a request to its last.
@@ -39,6 +43,8 @@ impl Default for Limits {
             connections: 128,
             spans: 500_000,
             span_bytes: 512 << 20,
+            records: 400_000,
+            record_bytes: 64 << 20,
             refusals: 20,
             request_time: Duration::from_secs(30),
             first_request: Duration::from_secs(30),

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
@@ -16,6 +16,17 @@ use crate::Recorder;
 
 /// Where exporters send what nobody told them otherwise: OTLP's ports for gRPC and HTTP.
 const WELL_KNOWN: [u16; 2] = [4317, 4318];
+
+/// Who is listened to on ports that strangers know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Senders {
+    /// Processes that we started.
+    Ours,
+    /// These, and a process that was running before us with what descends from it.
+    OursAnd(u32),
+    /// Everybody who can reach us: where only addresses are known, nobody can be told apart.
+    Anyone,
+}
 
 /// Why the receiver could not start.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +41,9 @@ pub enum ReceiverError {
 pub struct Receiver {
     intake: Arc<Intake>,
     addr: SocketAddr,
-    extra: Vec<String>,
+    extra: RwLock<Vec<String>>,
+    /// To the accept loop.
+    more: mpsc::Sender<TcpListener>,
     stop: watch::Sender<bool>,
     /// The accept loop; it owns all connections.
     serving: AbortHandle,
@@ -40,57 +53,94 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on a loopback port that the system chooses, and on 127.0.0.1:4317 and :4318 where
-    /// these are free.
+    /// Listens on a loopback port that the system chooses.
     ///
     /// # Errors
-    /// No port could be had. That the well-known ones are taken is no error.
+    /// No port could be had.
     pub async fn start(recorder: Recorder) -> Result<Self, ReceiverError> {
-        Self::start_with(recorder, Limits::default(), &WELL_KNOWN).await
+        Self::start_with(recorder, Limits::default()).await
     }
 
-    /// As [`Receiver::start`], with bounds and further ports as given: a service that itself
-    /// listens on 4317 needs it free.
+    /// As [`Receiver::start`], for a service that was running before us: also on the well-known
+    /// ports and `port` where these are free, since it sends where it always did, and from
+    /// processes that are not ours.
     ///
     /// # Errors
     /// As [`Receiver::start`].
-    pub async fn start_with(
+    pub async fn start_for(
+        recorder: Recorder,
+        senders: Senders,
+        port: Option<u16>,
+    ) -> Result<Self, ReceiverError> {
+        let receiver = Self::listen(recorder, Limits::default(), senders).await?;
+        receiver.listen_for_defaults().await;
+        let further = port.filter(|port| !WELL_KNOWN.contains(port));
+        receiver.also_listen(further.as_slice()).await;
+        Ok(receiver)
+    }
+
+    /// As [`Receiver::start`], with bounds as given.
+    ///
+    /// # Errors
+    /// As [`Receiver::start`].
+    pub async fn start_with(recorder: Recorder, limits: Limits) -> Result<Self, ReceiverError> {
+        Self::listen(recorder, limits, Senders::Ours).await
+    }
+
+    async fn listen(
         recorder: Recorder,
         limits: Limits,
-        further_ports: &[u16],
+        senders: Senders,
     ) -> Result<Self, ReceiverError> {
         let own = bind(0).await.map_err(ReceiverError::Bind)?;
         let addr = own.local_addr().map_err(ReceiverError::Bind)?;
         let intake = Arc::new(Intake::new(recorder, limits));
         intake.listening(addr.to_string());
-        let mut listeners = vec![own];
-        let mut extra = Vec::new();
-        for port in further_ports {
-            // Taken, most likely by a collector; the service has our own port in its environment.
-            let Ok(listener) = bind(*port).await else {
-                continue;
-            };
-            let addr = listener
-                .local_addr()
-                .map_err(ReceiverError::Bind)?
-                .to_string();
-            intake.listening(addr.clone());
-            extra.push(addr);
-            listeners.push(listener);
-        }
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(serve::serve(listeners, Arc::clone(&intake), stopping));
+        let (more, further) = mpsc::channel(WELL_KNOWN.len());
+        let serving = serve::serve(own, further, senders, Arc::clone(&intake), stopping);
+        let serving = tokio::spawn(serving);
         let serving_handle = serving.abort_handle();
         let watching = tokio::spawn(watch(serving, Arc::clone(&intake)));
         Ok(Self {
             intake,
             addr,
-            extra,
+            extra: RwLock::default(),
+            more,
             stop,
             serving: serving_handle,
             watch: watching.abort_handle(),
             watching: Mutex::new(Some(watching)),
         })
+    }
+
+    /// Listens on 127.0.0.1:4317 and :4318, too, where these are free, for a service that does not
+    /// follow its environment.
+    ///
+    /// Not before it had its own try at them: a tracing backend listens there itself.
+    pub async fn listen_for_defaults(&self) {
+        self.also_listen(&WELL_KNOWN).await;
+    }
+
+    /// Listens on further ports of 127.0.0.1 where these are free.
+    pub async fn also_listen(&self, ports: &[u16]) {
+        for port in ports {
+            // Taken, most likely by a collector; the service has our own port in its environment.
+            let Ok(listener) = bind(*port).await else {
+                continue;
+            };
+            let Ok(addr) = listener.local_addr() else {
+                continue;
+            };
+            // Refused only by a receiver that has ended.
+            if self.more.send(listener).await.is_ok() {
+                self.intake.listening(addr.to_string());
+                self.extra
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(addr.to_string());
+            }
+        }
     }
 
     /// Host and port, for `{otlp.addr}`.
@@ -105,11 +155,13 @@ impl Receiver {
         format!("http://{}", self.addr)
     }
 
-    /// The well-known addresses that were free and are ours too; each is also recorded as
-    /// `Listening`.
+    /// The further addresses that were free and are ours too; each is also recorded as `Listening`.
     #[must_use]
-    pub fn extra(&self) -> &[String] {
-        &self.extra
+    pub fn extra(&self) -> Vec<String> {
+        self.extra
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Every variable to set for the service, whatever it had inherited: the endpoint, the

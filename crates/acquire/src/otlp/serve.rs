@@ -1,8 +1,8 @@
 //! The accept loop and what happens to one connection.
 //!
 //! Whoever knows our own port was told it by us. To the well-known ones every service on the
-//! machine exports that was told nothing: there only processes of ours are listened to, so that a
-//! neighbour's spans and mistakes are not taken for those of the service.
+//! machine exports that was told nothing: there only processes of the run are listened to, so that
+//! a neighbour's spans and mistakes are not taken for those of the service.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,12 +16,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::answer::answer;
 use super::intake::Intake;
+use super::receiver::Senders;
 use crate::{listeners, process};
 
 /// Failed accepts in a row after which the receiver gives up: with the pause between them five
@@ -37,13 +38,16 @@ const HTTP1_BUFFER: usize = 64 << 10;
 /// First byte of every TLS connection (RFC 8446, section 5.1: `handshake`).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Accepts until told to stop; an error says why it could not go on. The first listener is the one
-/// that only processes of ours know.
+/// Accepts until told to stop; an error says why it could not go on. `own` is the listener that
+/// only processes of ours know; `more` brings those that strangers know.
 pub(super) async fn serve(
-    listeners: Vec<TcpListener>,
+    own: TcpListener,
+    mut more: mpsc::Receiver<TcpListener>,
+    senders: Senders,
     intake: Arc<Intake>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), String> {
+    let mut listeners = vec![own];
     let for_connections = stop.clone();
     let mut connections = JoinSet::new();
     let mut errors = 0;
@@ -53,7 +57,7 @@ pub(super) async fn serve(
                 Ok(accepted) => {
                     errors = 0;
                     if connections.len() < intake.limits.connections {
-                        connections.spawn(connection(accepted, Arc::clone(&intake), for_connections.clone()));
+                        connections.spawn(connection(accepted, senders, Arc::clone(&intake), for_connections.clone()));
                     } else {
                         let limit = intake.limits.connections;
                         intake.refuse(format!("more than {limit} connections"));
@@ -67,6 +71,7 @@ pub(super) async fn serve(
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
+            Some(listener) = more.recv() => listeners.push(listener),
             Some(_) = connections.join_next() => {}
             () = told_to_stop(&mut stop) => break,
         }
@@ -104,26 +109,46 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<Accepted> {
     .await
 }
 
-/// Whether a process of ours opened the connection; yes where that cannot be seen.
-async fn is_ours(stream: &TcpStream) -> bool {
+/// Whether a process that is listened to opened the connection; yes where that cannot be seen.
+async fn is_heard(stream: &TcpStream, senders: Senders) -> bool {
+    let also = match senders {
+        Senders::Ours => None,
+        Senders::OursAnd(pid) => Some(pid),
+        Senders::Anyone => return true,
+    };
     let (Ok(from), Ok(to)) = (stream.peer_addr(), stream.local_addr()) else {
         return true;
     };
-    let looked = tokio::task::spawn_blocking(move || listeners::holds(&process::ours(), from, to));
+    let looked = tokio::task::spawn_blocking(move || {
+        let mut heard = process::ours();
+        heard.extend(also.into_iter().flat_map(process::family));
+        listeners::holds(&heard, from, to)
+    });
     !matches!(looked.await, Ok(Ok(false)))
 }
 
-async fn connection(accepted: Accepted, intake: Arc<Intake>, stop: watch::Receiver<bool>) {
+async fn connection(
+    accepted: Accepted,
+    senders: Senders,
+    intake: Arc<Intake>,
+    stop: watch::Receiver<bool>,
+) {
     let Accepted { stream, well_known } = accepted;
-    if well_known && !is_ours(&stream).await {
+    if well_known && !is_heard(&stream, senders).await {
         return;
     }
+    // Whoever comes to a well-known port while everybody may is most likely a neighbour.
+    let refuse = |why: String| {
+        if well_known && senders == Senders::Anyone {
+            intake.stranger(&why);
+        } else {
+            intake.refuse(why);
+        }
+    };
     let mut first = [0];
     match timeout(intake.limits.first_request, stream.peek(&mut first)).await {
         Ok(Ok(1)) if first[0] == TLS_HANDSHAKE => {
-            intake.refuse(
-                "an exporter began TLS, which this port does not speak: its code asks for credentials, or its endpoint is https",
-            );
+            refuse("an exporter began TLS, which this port does not speak: its code asks for credentials, or its endpoint is https".into());
             return;
         }
         Ok(Ok(1..)) => {}
@@ -133,7 +158,7 @@ async fn connection(accepted: Accepted, intake: Arc<Intake>, stop: watch::Receiv
     if let Err(error) = speak(stream, &intake, stop).await
         && is_garbage(error.as_ref())
     {
-        intake.refuse(format!(
+        refuse(format!(
             "a connection spoke neither HTTP/1.1 nor HTTP/2: {error}"
         ));
     }

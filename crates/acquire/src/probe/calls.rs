@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use shakedown_evidence::{
-    CallEnd, CallEnded, CallSent, Event, ProbeKind, Purpose, Request, RequestKind,
+    CallEnd, CallEnded, CallSent, Event, Listener, Methods, ProbeKind, Purpose, Request,
+    RequestKind,
 };
 use shakedown_experiment::CallPlan;
 use tokio::sync::{oneshot, watch};
@@ -12,8 +14,10 @@ use tokio::task::JoinSet;
 
 use super::connections::{Connections, Lane};
 use super::grpc::{GrpcAsk, Keep, Stay};
+use super::h1::Ask;
+use super::half::{Holds, Rest};
 use super::message::frame;
-use super::schemas::{self, Schemas};
+use super::schemas::{self, Schemas, Server};
 use super::{ProbeSettings, TraceParent, grpc, http};
 use crate::Recorder;
 
@@ -34,6 +38,7 @@ struct Line {
     settings: ProbeSettings,
     connections: Connections,
     schemas: Schemas,
+    holds: Holds,
     numbers: AtomicU32,
 }
 
@@ -45,9 +50,10 @@ impl Caller {
             line: Arc::new(Line {
                 recorder,
                 requests,
-                settings,
                 connections: Connections::default(),
-                schemas: Schemas::default(),
+                schemas: Schemas::new(settings.declared.clone()),
+                holds: Holds::default(),
+                settings,
                 numbers: AtomicU32::new(1),
             }),
             tasks: Mutex::default(),
@@ -58,12 +64,17 @@ impl Caller {
     /// Sends a request and returns its number as soon as it is on its way or has failed: its
     /// [`CallSent`] is recorded then. How it ends is recorded in the background.
     pub async fn call(&self, plan: CallPlan) -> u32 {
+        self.begin(plan, false).await
+    }
+
+    async fn begin(&self, plan: CallPlan, half: bool) -> u32 {
         let line = Arc::clone(&self.line);
         let id = line.numbers.fetch_add(1, Ordering::Relaxed);
         let (on_its_way, sent) = oneshot::channel();
         let attempt = Attempt {
             id,
             plan,
+            half,
             trace: TraceParent::fresh(),
             on_its_way: Mutex::new(Some(on_its_way)),
         };
@@ -85,6 +96,31 @@ impl Caller {
         // An error means that the task was ended with the caller.
         let _ = sent.await;
         id
+    }
+
+    /// As [`Self::call`], but the second half of the body is held back.
+    pub async fn call_half(&self, plan: CallPlan) -> u32 {
+        self.begin(plan, true).await
+    }
+
+    /// Sends the second half of a body that is held back.
+    pub fn finish(&self, id: u32) {
+        self.line.holds.finish(id);
+    }
+
+    /// Finds out which methods a listener has and records them, each with a message made up for it.
+    pub async fn list_methods(&self, reach: &str) {
+        let line = &self.line;
+        match line.schemas.methods(line.server(reach)).await {
+            Ok((from, methods)) => line.recorder.record(Event::Methods(Methods {
+                at: line.recorder.now(),
+                reach: reach.to_owned(),
+                from,
+                methods,
+            })),
+            // Nothing depends on it but an example in the report.
+            Err(why) => line.recorder.mark(format!("methods of {reach}: {why}")),
+        }
     }
 
     /// Calls that have not ended.
@@ -110,6 +146,8 @@ impl Caller {
 struct Attempt {
     id: u32,
     plan: CallPlan,
+    /// The second half of its body is held back.
+    half: bool,
     trace: TraceParent,
     /// Taken when the request has gone out.
     on_its_way: Mutex<Option<oneshot::Sender<()>>>,
@@ -154,10 +192,8 @@ impl Line {
         let body = if schemas::is_empty(data) && attempt.plan.purpose != Purpose::Locate {
             Ok(frame(b""))
         } else {
-            let made = self
-                .schemas
-                .request(reach, method, data, &self.settings.headers)
-                .await;
+            let server = self.server(reach);
+            let made = self.schemas.request(server, method, data).await;
             if let Some(why) = made.note {
                 self.recorder
                     .failed(ProbeKind::Call, format!("{method} at {reach}"), why);
@@ -182,6 +218,17 @@ impl Line {
         end
     }
 
+    fn server<'a>(&'a self, reach: &'a str) -> Server<'a> {
+        let of = |listener: &Listener| (listener.reach == reach).then_some(listener.pid);
+        Server {
+            reach,
+            pid: self
+                .recorder
+                .read(|seen| seen.listeners.iter().find_map(of)),
+            headers: &self.settings.headers,
+        }
+    }
+
     async fn over_held(&self, attempt: &Attempt, ask: GrpcAsk) -> CallEnd {
         let reach = attempt.plan.reach.as_str();
         match self
@@ -191,7 +238,13 @@ impl Line {
         {
             Ok(channel) => {
                 let sent = || self.sent(attempt, reach);
-                grpc::call(&channel, ask, attempt.stay(), sent, Keep::Nothing).await
+                let stay = attempt.stay();
+                if attempt.half {
+                    let (body, rest) = self.cut(attempt, ask.body.clone());
+                    let ask = GrpcAsk { body, ..ask };
+                    return grpc::call_half(&channel, ask, rest, stay, sent).await;
+                }
+                grpc::call(&channel, ask, stay, sent, Keep::Nothing).await
             }
             Err(why) => CallEnd::Failed { why },
         }
@@ -202,11 +255,22 @@ impl Line {
         let made = http::resolve(target, &attempt.plan.reach)
             .and_then(|(reach, path)| Ok((reach, http::request(method, path, body, headers)?)));
         match made {
+            Ok((reach, ask)) if attempt.half => {
+                let (body, rest) = self.cut(attempt, ask.body.clone());
+                let (ask, sent) = (Ask { body, ..ask }, || self.sent(attempt, &reach));
+                http::call_half(&reach, ask, rest, attempt.stay(), sent).await
+            }
             Ok((reach, ask)) => {
                 http::call(&reach, ask, attempt.stay(), || self.sent(attempt, &reach)).await
             }
             Err(why) => CallEnd::Failed { why },
         }
+    }
+
+    /// The two halves of a body.
+    fn cut(&self, attempt: &Attempt, body: Bytes) -> (Bytes, Rest) {
+        let told = self.holds.hold(attempt.id);
+        Rest::cut(body, told, self.recorder.clone(), attempt.id)
     }
 
     fn sent(&self, attempt: &Attempt, reach: &str) {
@@ -232,6 +296,7 @@ impl Line {
 
     fn ended(&self, attempt: &Attempt, end: CallEnd) {
         let at = self.recorder.now();
+        self.holds.forget(attempt.id);
         // A call that never went out is recorded too, so that its failure has a place.
         self.sent(attempt, &attempt.plan.reach);
         let id = attempt.id;

@@ -1,14 +1,19 @@
 //! Connections, and the tasks that drive them.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use super::greeting;
+use super::stream::{Plain, Stream};
+use super::tls::{self, Inside, TLS};
 
 /// A listener on this machine accepts within microseconds; a full backlog takes seconds.
 pub(crate) const CONNECT: Duration = Duration::from_secs(2);
@@ -17,31 +22,87 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// A connection that has broken a stream ends in the same turn of its task.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// Connects to `reach`, `host:port`.
-pub(crate) async fn tcp(reach: &str) -> Result<TcpStream, String> {
+/// What is before the path of a Unix socket in an address.
+pub(crate) const UNIX: &str = "unix:";
+
+/// Connects to `reach` to speak HTTP/1.1: `host:port`, `unix:` and the path of a socket, or `tls:`
+/// and one of these.
+pub(crate) async fn dial(reach: &str) -> Result<Stream, String> {
+    dial_for(reach, Inside::Http1).await
+}
+
+/// The same for what is to be spoken inside of TLS, where that is agreed upon in the handshake.
+pub(crate) async fn dial_for(reach: &str, inside: Inside) -> Result<Stream, String> {
+    let address = reach.strip_prefix(TLS).unwrap_or(reach);
     let connecting = async {
-        // The address as it stands, without asking a resolver.
-        match reach.parse::<SocketAddr>() {
-            Ok(address) => TcpStream::connect(address).await,
-            Err(_) => TcpStream::connect(reach).await,
-        }
+        let plain = plain(address)
+            .await
+            .map_err(|error| refused(address, &error))?;
+        Ok(if address.len() < reach.len() {
+            Stream::tls(tls::enter(address, plain, inside).await?)
+        } else {
+            Stream::plain(plain)
+        })
     };
-    let stream = match timeout(CONNECT, connecting).await {
-        Err(_) => {
-            return Err(format!(
-                "{reach}: no connection within {CONNECT:?}; is its backlog full, or a firewall between?"
-            ));
-        }
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            return Err(format!(
-                "{reach}: connection refused; nothing listens there"
-            ));
-        }
-        Ok(connected) => connected.map_err(|error| format!("{reach}: no connection: {error}"))?,
+    timeout(CONNECT, connecting).await.unwrap_or_else(|_| {
+        Err(format!(
+            "{reach}: no connection within {CONNECT:?}; is its backlog full, or a firewall between?"
+        ))
+    })
+}
+
+async fn plain(address: &str) -> io::Result<Plain> {
+    if let Some(path) = address.strip_prefix(UNIX) {
+        return UnixStream::connect(path).await.map(Plain::Unix);
+    }
+    // The address as it stands, without asking a resolver.
+    let stream = match address.parse::<SocketAddr>() {
+        Ok(address) => TcpStream::connect(address).await?,
+        Err(_) => TcpStream::connect(address).await?,
     };
     // Without this a small request may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
-    Ok(stream)
+    Ok(Plain::Tcp(stream))
+}
+
+fn refused(address: &str, error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        format!("{address}: connection refused; nothing listens there")
+    } else {
+        format!("{address}: no connection: {error}")
+    }
+}
+
+/// The address to speak to: with `tls:` before it where TLS is spoken and somebody is believed.
+///
+/// A listener that speaks something else is asked in TLS by this, which only those hear that said
+/// whom they believe.
+pub async fn reach_of(address: &str) -> String {
+    let asks = tls::is_spoken() && !address.starts_with(TLS);
+    if asks && greeting::is_tls(address, CONNECT).await {
+        format!("{TLS}{address}")
+    } else {
+        address.to_owned()
+    }
+}
+
+/// The name by which a listener is addressed in requests. A Unix socket has none; gRPC and curl
+/// say `localhost`.
+pub(crate) fn authority(reach: &str) -> &str {
+    let address = reach.strip_prefix(TLS).unwrap_or(reach);
+    if address.starts_with(UNIX) {
+        "localhost"
+    } else {
+        address
+    }
+}
+
+/// Whether a connection to `reach` can be made at all; it is closed at once.
+///
+/// # Errors
+/// What came instead, with the address.
+pub async fn reachable(reach: &str) -> Result<(), String> {
+    dial(reach).await.map(drop)
 }
 
 /// The task that moves a connection's bytes. Dropping it closes the connection.
@@ -77,6 +138,8 @@ impl Drop for Driver {
 pub(crate) struct Channel {
     pub(crate) send: SendRequest<Bytes>,
     pub(crate) authority: String,
+    /// `http`, or `https` inside of TLS.
+    pub(crate) scheme: &'static str,
     /// How the connection ended, as the peer said it: a stream only sees that it did.
     last_words: watch::Receiver<Option<String>>,
 }
@@ -90,7 +153,7 @@ impl Channel {
     }
 }
 
-/// An HTTP/2 connection without TLS, by prior knowledge.
+/// An HTTP/2 connection: by prior knowledge, or as TLS agreed upon.
 #[derive(Debug)]
 pub(crate) struct H2c {
     pub(crate) channel: Channel,
@@ -101,11 +164,11 @@ pub(crate) struct H2c {
 impl H2c {
     /// Connects and sends the preface; whether the peer speaks HTTP/2 is not known yet.
     pub(crate) async fn connect(reach: &str) -> Result<Self, String> {
-        Self::over(tcp(reach).await?, reach).await
+        Self::over(dial_for(reach, Inside::Http2).await?, reach).await
     }
 
     /// The same over a connection on which we have said nothing so far.
-    pub(crate) async fn over(stream: TcpStream, reach: &str) -> Result<Self, String> {
+    pub(crate) async fn over(stream: Stream, reach: &str) -> Result<Self, String> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(1 << 20)
@@ -132,11 +195,16 @@ impl H2c {
                 .map_or_else(|error| go_away(&error), |()| String::new());
             words.send_replace(Some(said));
         });
-        let authority = reach.to_owned();
+        let authority = authority(reach).to_owned();
         Ok(Self {
             channel: Channel {
                 send,
                 authority,
+                scheme: if reach.starts_with(TLS) {
+                    "https"
+                } else {
+                    "http"
+                },
                 last_words,
             },
             ping,

@@ -15,13 +15,16 @@ pub(crate) enum Lane {
     Traffic,
     /// Calls that are reset, by us or at their deadline.
     Audit,
+    /// Calls over a stop, whose connection the server closes.
+    Stop,
 }
 
 impl Lane {
     pub(crate) const fn of(purpose: Purpose) -> Self {
         match purpose {
-            Purpose::Locate | Purpose::Traffic | Purpose::Batch => Self::Traffic,
+            Purpose::Locate | Purpose::Traffic | Purpose::Batch | Purpose::Recover => Self::Traffic,
             Purpose::Deadline | Purpose::Cancel => Self::Audit,
+            Purpose::Stop => Self::Stop,
         }
     }
 }

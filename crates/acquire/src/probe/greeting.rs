@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect;
+use super::stream::Stream;
+use super::tls::Inside;
 
 /// How long a server may take to speak first; grpc-go does within a millisecond of accepting.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ const SHOWN: usize = 60;
 #[derive(Debug)]
 pub(crate) enum Greeting {
     /// HTTP/2, spoken first by the server; we have said nothing on this connection.
-    Http2(TcpStream),
+    Http2(Stream),
     /// HTTP/2, but this connection is spent.
     Http2Elsewhere,
     /// It answered `GET /` as HTTP/1.
@@ -48,11 +49,15 @@ pub(crate) async fn greet(
     headers: &HeaderMap,
     within: Duration,
 ) -> Result<Greeting, String> {
-    let mut stream = connect::tcp(reach).await?;
-    let mut first = [0; 9];
-    match timeout(LISTEN, stream.peek(&mut first)).await {
-        Ok(Ok(0)) => return Ok(Greeting::Closed),
-        Ok(Ok(9..)) if is_settings(&first) => return Ok(Greeting::Http2(stream)),
+    let mut stream = connect::dial_for(reach, Inside::Either).await?;
+    if stream.agreed_on_http2() {
+        return Ok(Greeting::Http2(stream));
+    }
+    match timeout(LISTEN, stream.peek()).await {
+        Ok(Ok([])) => return Ok(Greeting::Closed),
+        Ok(Ok(said)) if said.first_chunk::<9>().is_some_and(is_settings) => {
+            return Ok(Greeting::Http2(stream));
+        }
         Ok(Ok(_)) => {
             let said = read(&mut stream, LISTEN).await;
             return Ok(Greeting::Other(shown(&said)));
@@ -66,7 +71,7 @@ pub(crate) async fn greet(
     }
     let answer = read(&mut stream, within).await;
     Ok(match answer.as_slice() {
-        [] if is_closed(&stream) => Greeting::Closed,
+        [] if stream.is_closed().await => Greeting::Closed,
         [] => Greeting::Silent,
         said => classify(said),
     })
@@ -75,7 +80,7 @@ pub(crate) async fn greet(
 /// Asks as a TLS client does and sees whether the answer is TLS; for servers that answer nothing
 /// else, such as gRPC over TLS.
 pub(crate) async fn is_tls(reach: &str, within: Duration) -> bool {
-    let Ok(mut stream) = connect::tcp(reach).await else {
+    let Ok(mut stream) = connect::dial(reach).await else {
         return false;
     };
     let sent = stream.write_all(&client_hello()).await;
@@ -104,8 +109,9 @@ fn is_settings(first: &[u8; 9]) -> bool {
 }
 
 fn get(reach: &str, headers: &HeaderMap) -> Vec<u8> {
+    let authority = connect::authority(reach);
     let mut request =
-        format!("GET / HTTP/1.1\r\nhost: {reach}\r\naccept: */*\r\nconnection: close\r\n")
+        format!("GET / HTTP/1.1\r\nhost: {authority}\r\naccept: */*\r\nconnection: close\r\n")
             .into_bytes();
     for (name, value) in headers {
         request.extend_from_slice(name.as_str().as_bytes());
@@ -118,7 +124,7 @@ fn get(reach: &str, headers: &HeaderMap) -> Vec<u8> {
 }
 
 /// Reads until the peer closes, or for [`REST`] after the first bytes.
-async fn read(stream: &mut TcpStream, within: Duration) -> Vec<u8> {
+async fn read(stream: &mut Stream, within: Duration) -> Vec<u8> {
     let mut said = Vec::new();
     let mut until = Instant::now() + within;
     while said.len() < READ_MAX {
@@ -128,12 +134,6 @@ async fn read(stream: &mut TcpStream, within: Duration) -> Vec<u8> {
         }
     }
     said
-}
-
-/// The peer has closed: a read would give nothing, at once.
-fn is_closed(stream: &TcpStream) -> bool {
-    let mut none = [0; 1];
-    !matches!(stream.try_read(&mut none), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 fn shown(said: &[u8]) -> String {

@@ -14,6 +14,7 @@ use shakedown_evidence::CallEnd;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::connect::{Channel, go_away};
+use super::half::Rest;
 use super::message::{Frames, status, timeout_value};
 
 /// No answer of ours is larger; a stream that never ends is left here.
@@ -67,9 +68,34 @@ pub(crate) async fn call(
     sent: impl FnOnce(),
     keep: Keep<'_>,
 ) -> CallEnd {
+    carry(channel, ask, None, stay, sent, keep).await
+}
+
+/// The same, but `rest` of the body follows only when it is let go.
+pub(super) async fn call_half(
+    channel: &Channel,
+    ask: GrpcAsk,
+    rest: Rest,
+    stay: Stay,
+    sent: impl FnOnce(),
+) -> CallEnd {
+    carry(channel, ask, Some(rest), stay, sent, Keep::Nothing).await
+}
+
+async fn carry(
+    channel: &Channel,
+    ask: GrpcAsk,
+    mut rest: Option<Rest>,
+    stay: Stay,
+    sent: impl FnOnce(),
+    keep: Keep<'_>,
+) -> CallEnd {
     let give_up = Instant::now() + stay.patience;
-    let opened = match request(&channel.authority, &ask) {
-        Ok(request) => timeout_at(give_up, open(channel.send.clone(), request, ask.body)).await,
+    let opened = match request(channel, &ask) {
+        Ok(request) => {
+            let open = open(channel.send.clone(), request, ask.body, rest.is_none());
+            timeout_at(give_up, open).await
+        }
         Err(why) => return CallEnd::Failed { why },
     };
     let (response, mut stream) = match opened {
@@ -85,10 +111,22 @@ pub(crate) async fn call(
             None => pending().await,
         }
     };
+    if let Some(rest) = &rest {
+        rest.first_went_out();
+    }
+    let followed = async {
+        if let Some(rest) = &mut rest {
+            let bytes = rest.follow().await;
+            // Fails on a stream that has ended; how is seen by its answer.
+            let _ = stream.send_data(bytes, true);
+        }
+        pending::<()>().await;
+    };
     let end = tokio::select! {
         // An answer that is there counts, even if it is time to go.
         biased;
         end = drain(channel, response, keep) => end,
+        () = followed => CallEnd::Left,
         () = left => CallEnd::Left,
         () = sleep_until(give_up) => CallEnd::TimedOut,
     };
@@ -97,9 +135,10 @@ pub(crate) async fn call(
     end
 }
 
-fn request(authority: &str, ask: &GrpcAsk) -> Result<Request<()>, String> {
+fn request(channel: &Channel, ask: &GrpcAsk) -> Result<Request<()>, String> {
+    let authority = channel.authority.as_str();
     let uri = Uri::builder()
-        .scheme("http")
+        .scheme(channel.scheme)
         .authority(authority)
         .path_and_query(ask.path.as_str())
         .build()
@@ -124,10 +163,11 @@ async fn open(
     send: SendRequest<Bytes>,
     request: Request<()>,
     body: Bytes,
+    whole: bool,
 ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
     let mut send = send.ready().await?;
     let (response, mut stream) = send.send_request(request, false)?;
-    stream.send_data(body, true)?;
+    stream.send_data(body, whole)?;
     poll_fn(|cx| send.poll_ready(cx)).await?;
     Ok((response, stream))
 }

@@ -3,18 +3,19 @@
 //! Nothing is kept alive: leaving a request is closing its connection, at that moment, and no idle
 //! connection of ours delays the service's shutdown.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::connect;
+use super::stream::Stream;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -36,11 +37,12 @@ impl Ask {
         }
     }
 
-    fn request(self, authority: &str) -> Result<Request<Full<Bytes>>, Failure> {
+    /// The request with another body than its own.
+    fn request<B>(self, authority: &str, body: B) -> Result<Request<B>, Failure> {
         let mut request = Request::builder()
             .method(self.method)
             .uri(&self.path)
-            .body(Full::new(self.body))
+            .body(body)
             .map_err(|error| Failure::Unsendable(format!("`{}`: {error}", self.path)))?;
         *request.headers_mut() = self.headers;
         let host = HeaderValue::try_from(authority)
@@ -110,6 +112,9 @@ impl Bounds {
     }
 }
 
+/// Sees each piece of a body as it comes, and says whether more is wanted.
+pub(crate) type Each<'a> = &'a mut (dyn FnMut(&[u8]) -> bool + Send);
+
 /// Asks on a new connection and reads the answer, all `within` so long.
 pub(crate) async fn ask(
     reach: &str,
@@ -127,11 +132,13 @@ pub(crate) async fn ask_through(
     ask: Ask,
     bounds: Bounds,
     within: Duration,
-    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
+    each: Each<'_>,
 ) -> Result<Answer, Failure> {
-    let stream = connect::tcp(reach).await.map_err(Failure::Connect)?;
+    let stream = connect::dial(reach).await.map_err(Failure::Connect)?;
     let mut got = None;
-    let exchange = exchange_through(stream, reach, ask, bounds, &mut got, each);
+    let body = Full::new(ask.body.clone());
+    let authority = connect::authority(reach);
+    let exchange = exchange_through(stream, authority, ask, body, bounds, &mut got, each);
     match timeout(within, exchange).await {
         Ok(answer) => answer,
         Err(_) => Err(match got {
@@ -141,27 +148,35 @@ pub(crate) async fn ask_through(
     }
 }
 
-/// One exchange over a connection that is closed when this ends or is dropped. `got` counts the
-/// bytes of the body from the moment that the answer's head has come.
-pub(crate) async fn exchange(
-    stream: TcpStream,
+/// One exchange over a connection that is closed when this ends or is dropped, with a body that may
+/// take its time. `got` counts the bytes of the body from the moment that the answer's head has come.
+pub(super) async fn exchange_body<B>(
+    stream: Stream,
     authority: &str,
     ask: Ask,
+    body: B,
     bounds: Bounds,
     got: &mut Option<usize>,
-) -> Result<Answer, Failure> {
-    exchange_through(stream, authority, ask, bounds, got, &mut |_| true).await
+) -> Result<Answer, Failure>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    exchange_through(stream, authority, ask, body, bounds, got, &mut |_| true).await
 }
 
-async fn exchange_through(
-    stream: TcpStream,
+async fn exchange_through<B>(
+    stream: Stream,
     authority: &str,
     ask: Ask,
+    body: B,
     bounds: Bounds,
     got: &mut Option<usize>,
-    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
-) -> Result<Answer, Failure> {
-    let request = ask.request(authority)?;
+    each: Each<'_>,
+) -> Result<Answer, Failure>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let request = ask.request(authority, body)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(&error, None))?;
@@ -193,7 +208,7 @@ async fn drain(
     response: Response<Incoming>,
     bounds: Bounds,
     got: &mut Option<usize>,
-    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
+    each: Each<'_>,
 ) -> Result<Answer, Failure> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();

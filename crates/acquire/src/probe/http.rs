@@ -1,15 +1,20 @@
 //! One HTTP/1.1 request of the run.
 
+use std::convert::Infallible;
 use std::future::pending;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
+use http_body_util::Full;
+use hyper::body::Body;
 use shakedown_evidence::CallEnd;
 use tokio::time::{Instant, sleep_until};
 
 use super::connect;
 use super::grpc::Stay;
-use super::h1::{Ask, Bounds, exchange};
+use super::h1::{Ask, Bounds, exchange_body};
+use super::half::{HalfBody, Rest};
+use super::tls::TLS;
 
 /// Answers are drained, not kept.
 const DRAIN: Bounds = Bounds {
@@ -19,14 +24,13 @@ const DRAIN: Bounds = Bounds {
 
 /// Where a target leads: address and path. A relative one leads to the listener.
 pub(crate) fn resolve(target: &str, listener: &str) -> Result<(String, String), String> {
-    if target.starts_with("https://") {
-        return Err(format!(
-            "`{target}`: https is not spoken; give the service's address without TLS"
-        ));
-    }
-    let Some(rest) = target.strip_prefix("http://") else {
-        let slash = if target.starts_with('/') { "" } else { "/" };
-        return Ok((listener.to_owned(), format!("{slash}{target}")));
+    let (before, rest, port) = match target.split_once("://") {
+        Some(("http", rest)) => ("", rest, 80),
+        Some(("https", rest)) => (TLS, rest, 443),
+        _ => {
+            let slash = if target.starts_with('/') { "" } else { "/" };
+            return Ok((listener.to_owned(), format!("{slash}{target}")));
+        }
     };
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
@@ -34,10 +38,11 @@ pub(crate) fn resolve(target: &str, listener: &str) -> Result<(String, String), 
         return Err(format!("`{target}` has no host"));
     }
     let slash = if path.starts_with('/') { "" } else { "/" };
-    Ok((with_port(authority), format!("{slash}{path}")))
+    let reach = format!("{before}{}", with_port(authority, port));
+    Ok((reach, format!("{slash}{path}")))
 }
 
-fn with_port(authority: &str) -> String {
+fn with_port(authority: &str, port: u16) -> String {
     let host_end = authority.rfind(']').unwrap_or(0);
     if authority
         .get(host_end..)
@@ -45,7 +50,7 @@ fn with_port(authority: &str) -> String {
     {
         authority.to_owned()
     } else {
-        format!("{authority}:80")
+        format!("{authority}:{port}")
     }
 }
 
@@ -72,8 +77,28 @@ pub(crate) fn request(
 
 /// Sends one request on a connection of its own. `sent` runs when it goes out.
 pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce()) -> CallEnd {
+    let body = Full::new(ask.body.clone());
+    carry(reach, ask, body, stay, sent).await
+}
+
+/// The same, but `rest` of the body follows only when it is let go.
+pub(super) async fn call_half(
+    reach: &str,
+    ask: Ask,
+    rest: Rest,
+    stay: Stay,
+    sent: impl FnOnce(),
+) -> CallEnd {
+    let body = HalfBody::new(ask.body.clone(), rest);
+    carry(reach, ask, body, stay, sent).await
+}
+
+async fn carry<B>(reach: &str, ask: Ask, body: B, stay: Stay, sent: impl FnOnce()) -> CallEnd
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let give_up = Instant::now() + stay.patience;
-    let stream = match connect::tcp(reach).await {
+    let stream = match connect::dial(reach).await {
         Ok(stream) => stream,
         Err(why) => return CallEnd::Failed { why },
     };
@@ -89,7 +114,7 @@ pub(crate) async fn call(reach: &str, ask: Ask, stay: Stay, sent: impl FnOnce())
     tokio::select! {
         // An answer that is there counts, even if it is time to go.
         biased;
-        answer = exchange(stream, reach, ask, DRAIN, &mut got) => match answer {
+        answer = exchange_body(stream, connect::authority(reach), ask, body, DRAIN, &mut got) => match answer {
             Ok(answer) if answer.more => CallEnd::Failed {
                 why: format!("answered {}, longer than {} MiB; we left it", answer.status, DRAIN.read >> 20),
             },
@@ -114,7 +139,8 @@ mod tests {
         assert_eq!(check("http://shop.test/x"), to("shop.test:80", "/x"));
         assert_eq!(check("http://[::1]:9/x"), to("[::1]:9", "/x"));
         assert_eq!(check("http://[::1]?q"), to("[::1]:80", "/?q"));
-        assert!(resolve("https://shop.test/", "x").is_err());
+        assert_eq!(check("https://shop.test/x"), to("tls:shop.test:443", "/x"));
+        assert_eq!(check("/x://y"), to("127.0.0.1:8080", "/x://y"));
         assert!(resolve("http:///x", "x").is_err());
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::StatusCode;
 use shakedown_evidence::{
     CallEnd, CommandLine, Event, ListenerFacts, PprofEndpoint, ProbeKind, Speaks, parse_total,
+    url_at,
 };
 use tokio::time::{Instant, timeout};
 
@@ -21,6 +22,7 @@ use super::message::frame;
 use super::pprof_listing::{self, Listing};
 use super::ready::check_health;
 use super::reflect::Mirror;
+use super::tls::TLS;
 use super::{ProbeSettings, ReflectError, TraceParent};
 use crate::Recorder;
 
@@ -47,10 +49,10 @@ pub async fn identify(recorder: &Recorder, reach: &str, settings: &ProbeSettings
     let listing = asking.all().await;
     let at = recorder.now();
     if let Some((path, why)) = asking.pprof_unclear {
-        recorder.failed(ProbeKind::Pprof, format!("http://{reach}{path}"), why);
+        recorder.failed(ProbeKind::Pprof, url_at(reach, &path), why);
     }
     if let Some(cmdline) = &listing.cmdline {
-        let from = format!("http://{reach}{}cmdline", settings.pprof_prefix);
+        let from = url_at(reach, &format!("{}cmdline", settings.pprof_prefix));
         recorder.record(Event::CommandLine(CommandLine::read(at, from, cmdline)));
     }
     if !listing.profiles.is_empty() {
@@ -96,10 +98,16 @@ impl Asking<'_> {
             }
         };
         match greeting {
-            Greeting::Http2(stream) => match H2c::over(stream, self.reach).await {
-                Ok(connection) => self.http2(connection).await,
-                Err(why) => self.unclear.push(why),
-            },
+            Greeting::Http2(stream) => {
+                match H2c::over(stream, self.reach).await {
+                    Ok(connection) => self.http2(connection).await,
+                    Err(why) => self.unclear.push(why),
+                }
+                // Inside of TLS a server that speaks both prefers HTTP/2; a gRPC server is none.
+                if self.reach.starts_with(TLS) && !self.speaks.contains(&Speaks::Grpc) {
+                    return self.http1_inside().await;
+                }
+            }
             Greeting::Http2Elsewhere => _ = self.preface().await,
             Greeting::Http1 => {
                 self.speaks.insert(Speaks::Http1);
@@ -131,8 +139,18 @@ impl Asking<'_> {
 
     fn tls(&mut self) {
         self.speaks.insert(Speaks::Tls);
-        self.unclear
-            .push("it speaks TLS; what is inside was not looked at".to_owned());
+        self.unclear.push(
+            "it speaks TLS; what is inside was not looked at: --ca FILE or --insecure".to_owned(),
+        );
+    }
+
+    /// Pages of a server that has agreed on HTTP/2, if it takes HTTP/1.1 as well.
+    async fn http1_inside(&mut self) -> Listing {
+        if self.page("/").await.is_err() {
+            return Listing::default();
+        }
+        self.speaks.insert(Speaks::Http1);
+        self.pages().await
     }
 
     /// `GET /` may hang although the server is alive: it answers `OPTIONS *` without a handler.

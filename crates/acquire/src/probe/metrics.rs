@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use shakedown_evidence::{Event, ProbeKind, Snapshot, SnapshotForm, parse_total};
+use shakedown_evidence::{Event, ProbeKind, Snapshot, SnapshotForm, parse_total, url_at};
 
 use super::h1::{self, Ask, Bounds};
 use super::{Headers, TraceParent};
@@ -25,7 +25,7 @@ pub async fn goroutine_total(recorder: &Recorder, reach: &str, headers: &Headers
         match page(recorder, reach, headers).await {
             Ok(total) => least = Some(least.map_or(total, |least: u64| least.min(total))),
             Err(why) => {
-                let url = format!("http://{reach}/metrics");
+                let url = url_at(reach, "/metrics");
                 return recorder.failed(ProbeKind::Goroutines, url, why);
             }
         }

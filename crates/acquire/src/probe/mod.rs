@@ -10,15 +10,17 @@
 //!
 //! Every answer has a deadline and a bound, and becomes an event, if only a failure that says what
 //! came instead and what to do. Credential headers are sent and never recorded. Nothing here
-//! speaks TLS, retries a request or follows a redirect.
+//! retries a request or follows a redirect, and TLS is entered only where whom to believe was said.
 
 mod calls;
 mod connect;
 mod connections;
+mod declared;
 mod get;
 mod greeting;
 mod grpc;
 mod h1;
+mod half;
 mod http;
 mod identify;
 mod message;
@@ -29,21 +31,27 @@ mod pprof_window;
 mod ready;
 mod reflect;
 mod reflect_proto;
+mod sample;
 mod schema;
 mod schemas;
 mod settings;
+mod stream;
+mod tls;
 mod traceparent;
 
 pub use calls::Caller;
+pub use connect::{reach_of, reachable};
+pub use declared::Declared;
 pub use get::get;
 pub use identify::identify;
 pub use metrics::goroutine_total;
-pub use pprof::{contention, profile, snapshot};
+pub use pprof::{contention, live_heap, profile, snapshot};
 pub use pprof_window::trace;
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};
 pub use settings::{Headers, ProbeSettings};
+pub use tls::{Trust, TrustError, trust};
 pub use traceparent::TraceParent;
 
 /// How we name ourselves, so that our requests can be told apart in the service's logs.

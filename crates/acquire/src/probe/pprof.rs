@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use shakedown_evidence::{
-    Contention, Event, ParsedGoroutines, PprofEndpoint, ProbeKind, ProfileKind, ProfileRecord,
-    Snapshot, SnapshotForm, Waiting, Window, WindowEnd, WindowKind, check_profile,
-    parse_contention, parse_counts, parse_full,
+    Contention, Event, LiveHeap, ParsedGoroutines, PprofEndpoint, ProbeKind, ProfileKind,
+    ProfileRecord, Snapshot, SnapshotForm, Waiting, Window, WindowEnd, WindowKind, check_profile,
+    parse_contention, parse_counts, parse_full, parse_heap,
 };
 use tokio::task::spawn_blocking;
 
@@ -196,8 +196,47 @@ pub async fn snapshot(
     }
 }
 
+/// Sees what is alive on the heap and records [`Event::LiveHeap`], or why it could not be seen.
+///
+/// Two collections: what a sync.Pool holds, and what a finalizer lets go, outlives the first.
+pub async fn live_heap(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    label: String,
+) {
+    let path = "heap?gc=1&debug=1";
+    let at = recorder.now();
+    let first = fetch(recorder, endpoint, headers, path, BEYOND_WINDOW).await;
+    let came = match first {
+        Ok(_) => fetch(recorder, endpoint, headers, path, BEYOND_WINDOW).await,
+        Err(why) => Err(why),
+    };
+    let until = recorder.now();
+    let parsed = match came {
+        Ok(bytes) => spawn_blocking(move || parse_heap(&bytes))
+            .await
+            .unwrap_or_else(|_| Err("the heap could not be read: our own bug".to_owned())),
+        Err(why) => Err(why),
+    };
+    match parsed {
+        Ok(heap) => {
+            let live = LiveHeap {
+                at,
+                until,
+                label,
+                bytes: heap.bytes,
+                objects: heap.objects,
+                sites: Vec::new(),
+            };
+            recorder.live_heap(live, heap.sites);
+        }
+        Err(why) => recorder.failed(ProbeKind::Heap, url(endpoint, path), why),
+    }
+}
+
 pub(super) fn url(endpoint: &PprofEndpoint, path: &str) -> String {
-    format!("http://{}{}{path}", endpoint.reach, endpoint.prefix)
+    endpoint.url(path)
 }
 
 async fn fetch(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use prost::Message;
 use shakedown_evidence::CallEnd;
 
-use super::connect::H2c;
+use super::connect::{H2c, reach_of};
 use super::grpc::{self, GrpcAsk, Keep, Stay};
 use super::h1::{self, Ask, Bounds};
 use super::message::frame;
@@ -39,9 +39,11 @@ pub async fn ask_ready(url: &str, headers: &Headers) -> Result<String, String> {
     match url.strip_prefix("grpc://") {
         Some(rest) => {
             let (reach, service) = rest.split_once('/').unwrap_or((rest, ""));
-            health(reach, service, headers, &trace).await
+            health(&reach_of(reach).await, service, headers, &trace).await
         }
-        None if url.starts_with("http://") => page(url, headers, &trace).await,
+        None if url.starts_with("http://") || url.starts_with("https://") => {
+            page(url, headers, &trace).await
+        }
         None => {
             return Err(format!(
                 "`{url}`: ready must be http://host:port/path or grpc://host:port"

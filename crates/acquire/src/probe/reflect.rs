@@ -263,7 +263,7 @@ fn refused(code: i32, message: String) -> ReflectError {
     }
 }
 
-type Files = BTreeMap<String, FileDescriptorProto>;
+pub(crate) type Files = BTreeMap<String, FileDescriptorProto>;
 
 fn take_in(files: &mut Files, come: &[Vec<u8>]) -> Result<(), ReflectError> {
     for bytes in come {
@@ -290,7 +290,8 @@ fn missing(files: &Files) -> BTreeSet<String> {
         .collect()
 }
 
-fn pool(mut files: Files) -> Result<DescriptorPool, ReflectError> {
+/// A pool of these files; what they import and nobody has is left out.
+pub(crate) fn pool(mut files: Files) -> Result<DescriptorPool, ReflectError> {
     // Well-known types are known without the server's help.
     let known = DescriptorPool::global();
     for name in missing(&files) {
@@ -306,7 +307,7 @@ fn pool(mut files: Files) -> Result<DescriptorPool, ReflectError> {
     let mut pool = DescriptorPool::new();
     pool.add_file_descriptor_protos(files.into_values())
         .map_err(|error| {
-            ReflectError::Broken(format!("reflection's files do not fit together: {error}"))
+            ReflectError::Broken(format!("the descriptors do not fit together: {error}"))
         })?;
     Ok(pool)
 }

@@ -119,6 +119,17 @@ impl Schema {
         Ok(request.encode_to_vec().into())
     }
 
+    /// The methods of a service that can be called: those that take one message.
+    pub(crate) fn methods(&self, service: &str) -> Vec<MethodDescriptor> {
+        let found = self.pool.get_service_by_name(service);
+        let methods = found
+            .iter()
+            .flat_map(prost_reflect::ServiceDescriptor::methods);
+        methods
+            .filter(|method| !method.is_client_streaming())
+            .collect()
+    }
+
     fn method(&self, method: &str) -> Result<MethodDescriptor, SchemaError> {
         let (service, name) = split(method)?;
         let Some(found) = self.pool.get_service_by_name(service) else {

@@ -1,10 +1,11 @@
 //! What the configuration says about our requests.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{AGENT, TraceParent};
+use super::{AGENT, Declared, TraceParent};
 
 /// What the configuration says about our requests to the service.
 #[derive(Debug, Clone)]
@@ -13,6 +14,8 @@ pub struct ProbeSettings {
     pub headers: Headers,
     /// Where net/http/pprof is looked for; begins and ends with a slash.
     pub pprof_prefix: String,
+    /// gRPC messages that were given, for servers that do not tell.
+    pub declared: Option<Arc<Declared>>,
 }
 
 impl Default for ProbeSettings {
@@ -20,6 +23,7 @@ impl Default for ProbeSettings {
         Self {
             headers: Headers::default(),
             pprof_prefix: "/debug/pprof/".to_owned(),
+            declared: None,
         }
     }
 }

@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use shakedown_evidence::log::{RawLine, Stream};
+use shakedown_evidence::log::{ParsedLine, RawLine, Stream, cri_part};
 use shakedown_evidence::{At, Event, Role};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -27,14 +28,26 @@ const LINES_MAX: u64 = 400_000;
 const BYTES_MAX: u64 = 64 << 20;
 /// The pipe's own buffer, asked of the kernel: a burst does not wait for us.
 const PIPE: usize = 1 << 20;
+/// A followed log comes through files, daemons and pipes of others: this much later at most.
+const LATE: Duration = Duration::from_secs(10);
 /// Read at once.
 const CHUNK: usize = 128 << 10;
 
-/// Splits chunks into lines; holds no more than one line of [`LINE_MAX`].
+/// Splits chunks into lines; holds no more than two lines of [`LINE_MAX`].
 #[derive(Debug, Default)]
-struct Splitter {
+pub(crate) struct Splitter {
     partial: Vec<u8>,
     cut: u64,
+    /// Parts of a line that a container runtime has cut (at 16 KiB), and that is not yet whole.
+    parts: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    /// As one line, with the front of the first part.
+    joined: Vec<u8>,
+    cut: u64,
+    is_stderr: bool,
 }
 
 impl Splitter {
@@ -53,6 +66,10 @@ impl Splitter {
         if !self.partial.is_empty() || self.cut > 0 {
             self.finish(&mut line);
         }
+        if let Some(parts) = self.parts.take() {
+            // The rest never came.
+            line(&parts.joined, parts.cut.max(1));
+        }
     }
 
     fn extend(&mut self, bytes: &[u8]) {
@@ -61,11 +78,42 @@ impl Splitter {
         self.cut += (bytes.len() - room) as u64;
     }
 
+    /// Hands the line out, or keeps it where it is a part of one.
+    fn join(&mut self, line: &mut impl FnMut(&[u8], u64)) {
+        let Some(part) = cri_part(&self.partial) else {
+            line(&self.partial, self.cut);
+            return;
+        };
+        let continues = |parts: &Parts| parts.is_stderr == part.is_stderr;
+        match &mut self.parts {
+            Some(parts) if continues(parts) => {
+                let text = &self.partial[part.text..];
+                let room = (LINE_MAX - parts.joined.len()).min(text.len());
+                parts.joined.extend_from_slice(&text[..room]);
+                parts.cut += self.cut + (text.len() - room) as u64;
+                if !part.partial
+                    && let Some(parts) = self.parts.take()
+                {
+                    line(&parts.joined, parts.cut);
+                }
+            }
+            None if part.partial => {
+                self.parts = Some(Parts {
+                    joined: self.partial.clone(),
+                    cut: self.cut,
+                    is_stderr: part.is_stderr,
+                });
+            }
+            // Whole, or of the other stream, which two parts at once are not worth a second place.
+            _ => line(&self.partial, self.cut),
+        }
+    }
+
     fn finish(&mut self, line: &mut impl FnMut(&[u8], u64)) {
         if self.cut == 0 && self.partial.last() == Some(&b'\r') {
             self.partial.pop();
         }
-        line(&self.partial, self.cut);
+        self.join(line);
         self.partial.clear();
         self.cut = 0;
         // One long line must not hold its memory for the rest of the run.
@@ -74,7 +122,7 @@ impl Splitter {
 }
 
 /// What a service has written so far.
-pub(super) struct Log {
+pub(crate) struct Log {
     recorder: Recorder,
     role: Role,
     state: Mutex<State>,
@@ -92,7 +140,7 @@ struct State {
 }
 
 impl Log {
-    pub(super) fn new(recorder: Recorder, role: Role) -> Self {
+    pub(crate) fn new(recorder: Recorder, role: Role) -> Self {
         Self {
             recorder,
             role,
@@ -101,28 +149,47 @@ impl Log {
     }
 
     /// The last `count` lines, at most fifty, oldest first.
-    pub(super) fn last(&self, count: usize) -> Vec<String> {
+    pub(crate) fn last(&self, count: usize) -> Vec<String> {
         let state = self.lock();
         let skip = state.tail.len().saturating_sub(count);
-        state.tail.iter().skip(skip).cloned().collect()
+        let last: Vec<String> = state.tail.iter().skip(skip).cloned().collect();
+        drop(state);
+        // Secrets are cut when the lines are shown: most never are.
+        last.iter().map(|line| self.recorder.shown(line)).collect()
+    }
+
+    /// Lines that came so far.
+    pub(crate) fn lines(&self) -> u64 {
+        let state = self.lock();
+        state.lines + state.dropped
     }
 
     /// Lines that were counted but not recorded, because there were too many.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
 
     /// Reads a pipe until its other end is closed.
-    pub(super) async fn read(&self, mut pipe: impl AsyncRead + AsFd + Unpin, stream: Stream) {
+    pub(crate) async fn read(&self, mut pipe: impl AsyncRead + AsFd + Unpin, stream: Stream) {
         // Unprivileged users have a limited share of larger pipes; the default does too.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE);
         let mut chunk = vec![0; CHUNK];
         let mut splitter = Splitter::default();
         while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
-            let at = self.recorder.now();
-            let bytes = self.skim(&chunk[..length], &mut splitter);
-            splitter.push(bytes, |text, cut| self.line(at, stream, text, cut));
+            self.take(&chunk[..length], stream, &mut splitter);
         }
+        self.end(stream, splitter);
+    }
+
+    /// Takes what came just now.
+    pub(crate) fn take(&self, chunk: &[u8], stream: Stream, splitter: &mut Splitter) {
+        let at = self.recorder.now();
+        let bytes = self.skim(chunk, splitter);
+        splitter.push(bytes, |text, cut| self.line(at, stream, text, cut));
+    }
+
+    /// Nothing more comes.
+    pub(crate) fn end(&self, stream: Stream, mut splitter: Splitter) {
         let at = self.recorder.now();
         splitter.end(|text, cut| self.line(at, stream, text, cut));
         self.tell();
@@ -142,7 +209,7 @@ impl Log {
     /// Once nothing is recorded any more, only the last lines of a chunk are worth a look.
     fn skim<'chunk>(&self, chunk: &'chunk [u8], splitter: &mut Splitter) -> &'chunk [u8] {
         let mut state = self.lock();
-        let recording = self.role == Role::Target && state.dropped == 0;
+        let recording = !matches!(self.role, Role::Dependency(_)) && state.dropped == 0;
         if recording {
             return chunk;
         }
@@ -156,14 +223,14 @@ impl Log {
     }
 
     fn line(&self, at: At, stream: Stream, text: &[u8], cut: u64) {
+        let short = &text[..text.len().min(TAIL_LINE_MAX)];
+        let short = String::from_utf8_lossy(short).into_owned();
         let mut state = self.lock();
         if state.tail.len() == TAIL {
             state.tail.pop_front();
         }
-        let short = &text[..text.len().min(TAIL_LINE_MAX)];
-        let short = String::from_utf8_lossy(short).into_owned();
         state.tail.push_back(short);
-        if self.role != Role::Target {
+        if !self.records(stream) {
             return;
         }
         state.lines += 1;
@@ -171,12 +238,17 @@ impl Log {
         let first = *state.first.get_or_insert(at);
         if state.lines <= LINES_MAX && state.bytes <= BYTES_MAX {
             drop(state);
-            self.recorder.record(Event::Line(RawLine {
+            let mut line = RawLine {
                 at,
                 stream,
                 text: String::from_utf8_lossy(text).into_owned(),
                 cut,
-            }));
+            };
+            if let Role::Log(_) = self.role {
+                line.stream = Stream::Followed;
+                line.at = self.written_at(&line);
+            }
+            self.recorder.record(Event::Line(line));
             return;
         }
         state.dropped += 1;
@@ -187,6 +259,26 @@ impl Log {
             // The rest is told in the end; what is killed before that has told of one.
             self.tell();
         }
+    }
+
+    /// Of the service everything is evidence; of what reads its log to us, only the log.
+    fn records(&self, stream: Stream) -> bool {
+        match self.role {
+            Role::Target => true,
+            Role::Log(_) => stream != Stream::Stderr,
+            Role::Dependency(_) => false,
+        }
+    }
+
+    /// When a line of a followed log was written: as it says itself, if that is to the millisecond
+    /// and no clock of another machine says it; else when it came.
+    fn written_at(&self, line: &RawLine) -> At {
+        let whole_second = |unix_ns: &u64| unix_ns.is_multiple_of(1_000_000_000);
+        let says = ParsedLine::of(line).unix_ns;
+        let says = says.filter(|unix_ns| !whole_second(unix_ns));
+        let says = says.map(|unix_ns| self.recorder.read(|seen| seen.at_unix_ns(unix_ns)));
+        says.filter(|written| *written <= line.at && line.at - *written <= LATE)
+            .unwrap_or(line.at)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -248,6 +340,28 @@ mod tests {
             expected
         );
         assert_eq!(split(&[]), []);
+    }
+
+    #[test]
+    fn what_a_container_runtime_cut_becomes_one_line_again() {
+        const FRONT: &str = "2026-11-23T07:59:33.5Z stdout";
+        let log = format!(
+            "{FRONT} P {{\"msg\":\n2026-11-23T07:59:33.6Z stderr F panic\n{FRONT} P \"order \n{FRONT} F stored\"}}\n{FRONT} F next\n"
+        );
+        let expected = [
+            "2026-11-23T07:59:33.6Z stderr F panic".to_owned(),
+            format!("{FRONT} P {{\"msg\":\"order stored\"}}"),
+            format!("{FRONT} F next"),
+        ];
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        assert_eq!(split(&[log.as_bytes()]), whole(&expected));
+        let unfinished = format!("{FRONT} P only the beginning");
+        assert_eq!(split(&[unfinished.as_bytes()]), [(unfinished.clone(), 1)]);
+        let part = format!("{FRONT} P {}\n", "x".repeat(LINE_MAX / 2));
+        let lines = split(&[part.repeat(5).as_bytes()]);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].0.len(), LINE_MAX);
+        assert!(lines[0].1 > LINE_MAX as u64);
     }
 
     #[test]

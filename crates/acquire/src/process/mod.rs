@@ -1,17 +1,20 @@
-//! A service that we start: its process, its log, its end.
+//! The service's processes: one that we start, with its log and its end, or one that ran before us.
 //!
-//! [`Service`] is the handle; the process itself belongs to a guardian (see [`guardian_main`]),
+//! [`Target`] is whichever it is. [`Attached`] is a process that is not ours and stays as it is.
+//! [`Service`] is the handle of one that we started; the process itself belongs to a guardian (see [`guardian_main`]),
 //! so that nothing is left behind whatever happens to us: dropping the handle, a panic and
 //! kill -9 all close the guardian's control socket.
 
+mod attached;
 mod error;
 mod guardian;
 mod launch;
-mod lines;
+pub(crate) mod lines;
 mod pidfd;
 mod protocol;
 mod remedy;
 mod supervise;
+mod target;
 mod tree;
 
 use std::fmt;
@@ -24,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+pub use attached::{AttachError, Attached, Running};
 pub use error::StartError;
 pub use guardian::guardian_main;
 pub use pidfd::Handle;
@@ -31,6 +35,7 @@ pub use protocol::GUARDIAN;
 pub use remedy::remedy;
 /// What can be sent to a process of the service.
 pub use rustix::process::Signal;
+pub use target::Target;
 
 use shakedown_evidence::log::Stream;
 use shakedown_evidence::{At, Event, Exit, ProcessStarted, Role};
@@ -50,10 +55,14 @@ const START_TIME: Duration = Duration::from_secs(10);
 
 /// We and every process that we began, directly or not.
 pub(crate) fn ours() -> Vec<u32> {
-    let own = std::process::id();
-    let begun = tree::descendants(own);
+    family(std::process::id())
+}
+
+/// A process, and every one that it began, directly or not.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let begun = tree::descendants(pid);
     let begun = begun.iter().map(|process| process.pid);
-    std::iter::once(own).chain(begun).collect()
+    std::iter::once(pid).chain(begun).collect()
 }
 
 /// What to run, and how.
@@ -211,6 +220,11 @@ impl Service {
         let mut exit = self.shared.exit.subscribe();
         let ended = tokio::time::timeout(timeout, exit.wait_for(Option::is_some)).await;
         ended.ok()?.ok()?.clone()
+    }
+
+    /// Tells when the started process has ended.
+    pub(crate) fn ending(&self) -> watch::Receiver<Option<Exit>> {
+        self.shared.exit.subscribe()
     }
 
     /// A handle to a process of the service; nothing if it has ended or is not the service's.

@@ -21,6 +21,21 @@ pub struct Handle {
 impl Handle {
     /// Opens a descendant of `root`; nothing if there is no such process (any more).
     pub(super) fn open(pid: u32, root: u32) -> io::Result<Option<Self>> {
+        Self::within(pid, || {
+            let tree = tree::descendants(root);
+            tree.iter().map(|process| process.pid).collect()
+        })
+    }
+
+    /// Opens a process that is among those of a tree.
+    pub(super) fn within(pid: u32, tree: impl FnOnce() -> Vec<u32>) -> io::Result<Option<Self>> {
+        let handle = Self::of(pid)?;
+        // Looked at after opening: if the id was given to another, that one is a stranger.
+        Ok(handle.filter(|_| tree().contains(&pid)))
+    }
+
+    /// Opens any process.
+    pub(super) fn of(pid: u32) -> io::Result<Option<Self>> {
         let Some(raw) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
             return Ok(None);
         };
@@ -29,13 +44,6 @@ impl Handle {
             Err(Errno::SRCH) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        // Looked at after opening: if the id was given to another, that one is a stranger.
-        let ours = tree::descendants(root)
-            .iter()
-            .any(|process| process.pid == pid);
-        if !ours {
-            return Ok(None);
-        }
         #[expect(
             deprecated,
             reason = "unsound only for a type that lies about its descriptor; OwnedFd does not, and the successor is unsafe to call"
@@ -65,14 +73,26 @@ impl Handle {
     /// Waits for the process to end; false if it is still there after so long.
     pub async fn gone(&self, timeout: Duration) -> bool {
         // Readable means ended, all threads of it; it never becomes anything else.
-        let ready = tokio::time::timeout(timeout, self.fd.readable()).await;
-        match ready {
-            Ok(Ok(mut guard)) => {
-                guard.retain_ready();
-                true
-            }
+        tokio::time::timeout(timeout, self.ended()).await.is_ok()
+    }
+
+    /// Waits for the process to end.
+    pub(super) async fn ended(&self) {
+        match self.fd.readable().await {
+            Ok(mut guard) => guard.retain_ready(),
             // The runtime is ending.
-            Ok(Err(_)) | Err(_) => false,
+            Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Whether the process has ended, at this moment.
+    pub(super) fn has_ended(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut fds = [PollFd::new(self.fd.get_ref(), PollFlags::IN)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut fds, Some(&at_once)).is_ok_and(|ready| ready > 0)
     }
 }

@@ -13,12 +13,16 @@ use tokio::net::unix::OwnedReadHalf;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
 
+use super::lines::Log;
 use super::protocol::{COOKIE, Ended, KILL_TIME, Report};
 use super::tree::{self, Seen};
 use super::{Shared, next_report, reap};
 
-/// After the process has ended its pipes hold at most a few MB; only a daemon holds them open.
+/// After the process has ended its pipes hold at most a few MB; only a daemon holds them open. So
+/// long after the last line nothing more is awaited.
 const DRAIN: Duration = Duration::from_millis(500);
+/// A daemon that goes on writing is not awaited for longer.
+const DRAIN_MAX: u32 = 20;
 /// How often the processes of a killed guardian are looked for.
 const SWEEP_AGAIN: Duration = Duration::from_millis(10);
 
@@ -73,7 +77,7 @@ pub(super) async fn supervise(
         // The parent-death signal, or our own.
         ended_with(&shared, Ended::Signal(Signal::KILL.as_raw()), &mut pipes).await;
     }
-    drain(&mut pipes).await;
+    drain(&shared.log, &mut pipes).await;
     pipes.iter().for_each(JoinHandle::abort);
     if !left.is_empty() {
         shared.recorder.trouble(format!(
@@ -109,21 +113,27 @@ async fn ended_with(shared: &Shared, ended: Ended, pipes: &mut Vec<JoinHandle<()
         signal,
         expected: shared.expected.load(Ordering::Acquire),
     };
-    drain(pipes).await;
+    drain(&shared.log, pipes).await;
     shared.recorder.record(Event::Exit(exit.clone()));
     shared.exit.send_replace(Some(exit));
 }
 
 /// Waits for the pipes to end, not for long; those that have are taken out.
-async fn drain(pipes: &mut Vec<JoinHandle<()>>) {
-    let all = async {
-        while let Some(pipe) = pipes.last_mut() {
-            // A reader that panicked has ended as well.
-            let _ = pipe.await;
-            pipes.pop();
+async fn drain(log: &Log, pipes: &mut Vec<JoinHandle<()>>) {
+    for _ in 0..DRAIN_MAX {
+        let before = log.lines();
+        let all = async {
+            while let Some(pipe) = pipes.last_mut() {
+                // A reader that panicked has ended as well.
+                let _ = pipe.await;
+                pipes.pop();
+            }
+        };
+        let ended = tokio::time::timeout(DRAIN, all).await.is_ok();
+        if ended || log.lines() == before {
+            return;
         }
-    };
-    let _ = tokio::time::timeout(DRAIN, all).await;
+    }
 }
 
 /// The guardian was killed: says so and ends what it left. Answers with what cannot be ended.

@@ -203,7 +203,7 @@ fn attribute() -> impl Strategy<Value = KeyValue> {
 }
 
 prop_compose! {
-    fn any_span()(
+    pub(crate) fn any_span()(
         trace_id in any::<[u8; 16]>(),
         span_id in any::<[u8; 8]>(),
         parent in proptest::option::of(any::<[u8; 8]>()),
@@ -226,7 +226,7 @@ prop_compose! {
     }
 }
 
-fn hex(id: &[u8]) -> String {
+pub(crate) fn hex(id: &[u8]) -> String {
     if id.iter().all(|byte| *byte == 0) {
         return String::new();
     }

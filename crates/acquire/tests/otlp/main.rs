@@ -2,6 +2,7 @@
 
 mod client;
 mod decoder;
+mod encodings;
 mod hostile;
 mod messages;
 mod peer;
@@ -29,7 +30,7 @@ impl Bench {
 
     async fn with(limits: Limits) -> Self {
         let recorder = Recorder::new(Instant::now(), None);
-        let receiver = Receiver::start_with(recorder.clone(), limits, &[])
+        let receiver = Receiver::start_with(recorder.clone(), limits)
             .await
             .expect("a loopback port");
         Self { recorder, receiver }

@@ -89,6 +89,48 @@ pub(crate) struct Link {
 }
 
 #[derive(Clone, PartialEq, Message)]
+pub(crate) struct LogsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) resource_logs: Vec<ResourceLogs>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ResourceLogs {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) resource: Option<Resource>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) scope_logs: Vec<ScopeLogs>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ScopeLogs {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) scope: Option<Scope>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) records: Vec<Record>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Record {
+    #[prost(fixed64, tag = "1")]
+    pub(crate) time: u64,
+    #[prost(int32, tag = "2")]
+    pub(crate) severity: i32,
+    #[prost(string, tag = "3")]
+    pub(crate) severity_text: String,
+    #[prost(message, optional, tag = "5")]
+    pub(crate) body: Option<AnyValue>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) attributes: Vec<KeyValue>,
+    #[prost(bytes = "vec", tag = "9")]
+    pub(crate) trace_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "10")]
+    pub(crate) span_id: Vec<u8>,
+    #[prost(fixed64, tag = "11")]
+    pub(crate) observed: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
 pub(crate) struct KeyValue {
     #[prost(string, tag = "1")]
     pub(crate) key: String,

@@ -6,7 +6,9 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use shakedown_evidence::Span;
+use serde::de::DeserializeOwned;
+use shakedown_evidence::log::{Format, Id, ParsedLine};
+use shakedown_evidence::{At, Span};
 use tokio::process::Command;
 
 use crate::{Bench, PATIENCE};
@@ -64,9 +66,17 @@ const INHERITED: [(&str, &str); 8] = [
 
 async fn check(exporter: &str, compression: &str) {
     let bench = Bench::new().await;
+    let made: Vec<Made> = run(&bench, &[exporter, compression]).await;
+    compare(&made, &bench.spans());
+    assert_eq!(bench.losses(), [""; 0]);
+    assert_ne!(made.len(), 0);
+}
+
+/// What the peer says that it made.
+async fn run<T: DeserializeOwned>(bench: &Bench, words: &[&str]) -> Vec<T> {
     let mut command = Command::new(peer());
     command
-        .args([exporter, compression])
+        .args(words)
         .envs(INHERITED)
         .stdin(Stdio::null())
         .kill_on_drop(true);
@@ -79,10 +89,58 @@ async fn check(exporter: &str, compression: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(errors, "", "the exporter had nothing to complain of");
-    let made: Vec<Made> = serde_json::from_slice(&output.stdout).expect("its spans");
-    compare(&made, &bench.spans());
+    serde_json::from_slice(&output.stdout).expect("what it made")
+}
+
+/// A record as the program wrote it.
+#[derive(Debug, Deserialize)]
+struct Written {
+    trace: String,
+    span: String,
+    level: String,
+    message: String,
+}
+
+async fn check_logs(exporter: &str) {
+    let bench = Bench::new().await;
+    let written: Vec<Written> = run(&bench, &[exporter]).await;
+    let received = bench.recorder.read(|seen| seen.exported.clone());
+    assert_eq!((received.len(), written.len()), (300, 300));
     assert_eq!(bench.losses(), [""; 0]);
-    assert_ne!(made.len(), 0);
+    let mut lines: Vec<_> = received
+        .iter()
+        .map(|exported| ParsedLine::of(&exported.line))
+        .collect();
+    // Batches may overtake each other.
+    lines.sort_by_key(|line| line.unix_ns);
+    for (line, written) in lines.iter().zip(&written) {
+        assert_eq!(line.format, Format::Otlp);
+        assert_eq!(line.message, written.message);
+        let level = format!("{:?}", line.level.expect("a level")).to_uppercase();
+        assert_eq!(level, written.level);
+        let id = |id: &Option<Id>| id.as_ref().map(Id::to_string).unwrap_or_default();
+        let ids = (id(&line.ids.trace), id(&line.ids.span));
+        assert_eq!(ids, (written.trace.clone(), written.span.clone()));
+        let caller = line.caller.as_ref().expect("the bridge names the place");
+        assert!(caller.file.ends_with("logs.go"), "{caller:?}");
+        assert_eq!(line.logger.as_deref(), Some("example.com/peer"));
+    }
+    let now = bench.recorder.now();
+    for exported in &received {
+        assert_eq!(exported.service, "peer");
+        assert!(exported.pid.is_some());
+        assert!(exported.line.at > At(0) && exported.line.at <= now);
+    }
+}
+
+#[tokio::test]
+async fn logs_grpc() {
+    check_logs("logs-grpc").await;
+}
+
+#[tokio::test]
+async fn logs_http() {
+    check_logs("logs-http").await;
 }
 
 fn compare(made: &[Made], received: &[Span]) {

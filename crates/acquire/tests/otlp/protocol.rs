@@ -67,12 +67,15 @@ async fn batches_say_when_and_how_they_came() {
 async fn other_signals_are_accepted_and_forgotten() {
     let bench = Bench::new().await;
     let addr = bench.receiver.addr();
-    for service in ["metrics.v1.MetricsService", "logs.v1.LogsService"] {
+    for service in [
+        "metrics.v1.MetricsService",
+        "profiles.v1development.ProfilesService",
+    ] {
         let path = format!("/opentelemetry.proto.collector.{service}/Export");
         let answered = grpc(&addr, &path, None, framed(0, b"anything")).await;
         assert_eq!(answered.status, "0", "{answered:?}");
     }
-    for path in ["/v1/metrics", "/v1/logs"] {
+    for path in ["/v1/metrics", "/v1development/profiles"] {
         let answer = post(&addr, path, "content-type: application/json\r\n", b"{}").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
@@ -90,14 +93,87 @@ async fn an_unknown_method_is_unimplemented() {
     assert!(answered.message.contains("shakedown"), "{answered:?}");
 }
 
+const IN_JSON: &str = "content-type: application/json\r\n";
+
 #[tokio::test]
-async fn json_is_answered_with_the_remedy() {
+async fn json_is_taken_and_answered_in_json() {
     let bench = Bench::new().await;
-    let headers = "content-type: application/json\r\n";
+    let addr = bench.receiver.addr();
+    let span = br#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"web"}}]},
+        "scopeSpans":[{"scope":{"name":"s"},"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"EEE19B7EC3C1B174",
+        "parentSpanId":"EEE19B7EC3C1B173","name":"GET","startTimeUnixNano":"1544712660000000000","endTimeUnixNano":1544712661000000000,
+        "kind":2,"flags":257,"attributes":[{"key":"n","value":{"intValue":"-7"}},{"key":"l","value":{"arrayValue":{"values":[]}}}]}]}]}]}"#;
+    let answer = post(&addr, "/v1/traces", IN_JSON, span).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        answer.contains("application/json") && answer.ends_with("{}"),
+        "{answer}"
+    );
+    let spans = bench.spans();
+    assert_eq!(spans.len(), 1);
+    let span = &spans[0];
+    assert_eq!(span.trace_id, "5b8efff798038103d269b633813fc60c");
+    assert_eq!(
+        (span.span_id.as_str(), span.parent_id.as_str()),
+        ("eee19b7ec3c1b174", "eee19b7ec3c1b173")
+    );
+    assert_eq!((span.service.as_str(), span.scope.as_str()), ("web", "s"));
+    assert_eq!(span.kind.name(), "SERVER");
+    assert_eq!(
+        (span.start_unix_ns, span.end_unix_ns, span.flags),
+        (1_544_712_660_000_000_000, 1_544_712_661_000_000_000, 257)
+    );
+    assert_eq!(span.attributes, [("n".to_owned(), "-7".to_owned())]);
+    assert_eq!(bench.losses(), [""; 0]);
+}
+
+#[tokio::test]
+async fn records_in_json_become_lines() {
+    let bench = Bench::new().await;
+    let record = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","severityNumber":13,"body":{"stringValue":"stored"},
+        "traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174"}]}]}]}"#;
+    let answer = post(&bench.receiver.addr(), "/v1/logs", IN_JSON, record).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let texts = bench.recorder.read(|seen| {
+        let lines = seen.exported.iter();
+        lines
+            .map(|exported| exported.line.text.clone())
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(
+        texts,
+        [
+            r#"{"time":1,"level":"WARN","msg":"stored","trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174"}"#
+        ]
+    );
+}
+
+#[tokio::test]
+async fn more_records_than_are_kept_are_counted() {
+    let limits = Limits {
+        records: 5,
+        ..Limits::default()
+    };
+    let bench = Bench::with(limits).await;
+    let three = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{},{},{}]}]}]}"#;
+    for _ in 0..3 {
+        let answer = post(&bench.receiver.addr(), "/v1/logs", IN_JSON, three).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    let kept = bench
+        .recorder
+        .read(|seen| (seen.exported.len(), seen.dropped));
+    assert_eq!(kept, (3, 6));
+}
+
+#[tokio::test]
+async fn another_form_is_answered_with_the_remedy() {
+    let bench = Bench::new().await;
+    let headers = "content-type: application/thrift\r\n";
     let answer = post(&bench.receiver.addr(), "/v1/traces", headers, b"{}").await;
     assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
     assert!(answer.contains("OTEL_EXPORTER_OTLP_PROTOCOL"), "{answer}");
-    bench.loss(&["application/json"]).await;
+    bench.loss(&["application/thrift"]).await;
 }
 
 #[tokio::test]
@@ -172,10 +248,14 @@ async fn further_ports_are_taken_where_they_are_free() {
         .expect("a port");
     let taken = holder.local_addr().expect("its address").port();
     let recorder = Recorder::new(Instant::now(), None);
-    let receiver = Receiver::start_with(recorder, Limits::default(), &[taken, 0])
-        .await
-        .expect("a port that is taken is no error");
-    assert_eq!(receiver.extra().len(), 1);
+    let receiver = Receiver::start(recorder).await.expect("a port");
+    assert!(receiver.extra().is_empty());
+    receiver.also_listen(&[taken, 0]).await;
+    assert_eq!(
+        receiver.extra().len(),
+        1,
+        "a port that is taken is no error"
+    );
     let extra = receiver.extra()[0].clone();
     assert_ne!(extra, receiver.addr());
     let answered = grpc(&extra, TRACES, None, framed(0, &one_span())).await;
@@ -186,10 +266,10 @@ async fn further_ports_are_taken_where_they_are_free() {
 #[tokio::test]
 async fn a_further_port_listens_to_our_own_processes_only() {
     let recorder = Recorder::new(Instant::now(), None);
-    let receiver = Receiver::start_with(recorder.clone(), Limits::default(), &[0])
-        .await
-        .expect("a port");
-    let port = receiver.extra()[0].rsplit_once(':').expect("a port").1;
+    let receiver = Receiver::start(recorder.clone()).await.expect("a port");
+    receiver.also_listen(&[0]).await;
+    let extra = receiver.extra();
+    let port = extra[0].rsplit_once(':').expect("a port").1;
     let losses = || {
         recorder.read(|evidence| {
             let losses = evidence.receiver_losses().map(str::to_owned);

@@ -1,10 +1,12 @@
 // Command otlp_peer exports known spans with OpenTelemetry's own exporters, configured by the
-// environment alone, and prints what it made: otlp_peer grpc|http none|gzip.
+// environment alone, and prints what it made: otlp_peer grpc|http none|gzip. With logs-grpc or
+// logs-http it exports log records in the same way.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -138,7 +140,14 @@ func main() {
 		fmt.Fprintln(os.Stderr, "otel:", err)
 	}))
 	args := append(os.Args[1:], "", "")
-	if err := run(args[0], args[1]); err != nil {
+	err := errors.ErrUnsupported
+	switch args[0] {
+	case "logs-grpc", "logs-http":
+		err = runLogs(args[0])
+	default:
+		err = run(args[0], args[1])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -3,6 +3,7 @@
 
 mod calls;
 mod grpcurl;
+mod half;
 mod hostile;
 mod identify;
 mod peer;

@@ -3,18 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shakedown_evidence::caught::{self, CALLS, Catch, FASTEST, Moment as Instant, catch};
+use shakedown_evidence::caught::{self, CALLS, Catch, Moment as Instant, catch};
 use shakedown_evidence::{
-    At, Call, CallEnd, Evidence, Purpose, RequestKind, Snapshot, Stack, handler,
+    Answers, At, Call, CallEnd, Evidence, Purpose, RequestKind, Snapshot, Stack, Stall,
+    StallChange, handler,
 };
 use shakedown_findings::{Exhibit, Location, Moment};
 
+use super::stalled;
 use crate::exhibits;
 
 /// What the audit of one request came to.
 pub(crate) enum Audit<'a> {
     /// Handlers were caught and went away in time.
-    Clean { calls: usize, slowest: Duration },
+    Clean {
+        calls: usize,
+        slowest: Duration,
+        /// The stall that they waited behind.
+        behind: Option<&'a Stall>,
+    },
     /// Handlers went on.
     Late(Late<'a>),
     /// Nothing was tested.
@@ -29,7 +36,11 @@ pub(crate) struct Late<'a> {
     pub late: usize,
     pub longest: Duration,
     pub moment: Instant,
+    /// The stall that held while they went on.
+    pub behind: Option<&'a Stall>,
     pub stack: Option<&'a Stack>,
+    /// When stalls held and let go.
+    pub stalls: &'a [StallChange],
     pub example: &'a Call,
     pub catch: Catch,
 }
@@ -83,19 +94,37 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
     let deadline = seen
         .request(request)
         .and_then(shakedown_evidence::Request::deadline);
-    let Some(moment) = caught::moment(shortest, deadline) else {
-        return not_exercised(
-            format!(
-                "{subject}: takes {} ms, too fast to be caught (under {} ms)",
-                shortest.as_millis().max(1),
-                FASTEST.as_millis()
+    let others = seen
+        .request(request)
+        .map_or(0, |request| caught::of_others(seen, &request.kind));
+    if others > 0 {
+        return Audit::Unclear {
+            why: format!(
+                "{subject}: other callers use it at the same time ({others} of its handlers ran while we sent nothing), and theirs cannot be told from ours"
             ),
-            format!(
-                "a request to {subject} that takes longer, such as a slow dependency or more data"
-            ),
-        );
-    };
-    let calls: Vec<&Call> = seen.calls_for(request, purpose).collect();
+            to_prove: "an instance, or a time, without other callers".into(),
+        };
+    }
+    match caught::moment(shortest, deadline) {
+        Some(moment) => judge_calls(seen, request, purpose, moment, None),
+        None => stalled::judge(seen, request, purpose, shortest),
+    }
+}
+
+/// Judges the calls of one audit: those behind a stall, or those behind none.
+pub(super) fn judge_calls<'a>(
+    seen: &'a Evidence,
+    request: usize,
+    purpose: Purpose,
+    moment: Instant,
+    behind: Option<&'a Stall>,
+) -> Audit<'a> {
+    let subject = seen
+        .request(request)
+        .map(shakedown_evidence::Request::subject)
+        .unwrap_or_default();
+    let stall = behind.map(|stall| stall.name.as_str());
+    let calls: Vec<&Call> = seen.audited(request, purpose, stall).collect();
     let next = calls
         .iter()
         .skip(1)
@@ -130,6 +159,8 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
             late: late.len(),
             longest: worst.overran(),
             moment,
+            behind,
+            stalls: &seen.stalls,
             stack: usual_stack(seen, &late),
             example,
             catch: worst,
@@ -147,17 +178,18 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
         return Audit::Clean {
             calls: catches.len(),
             slowest,
+            behind,
         };
     }
     if catches.len() < CALLS {
-        return not_exercised(
-            format!(
+        return Audit::NotExercised {
+            why: format!(
                 "{subject}: {} of {} calls were caught running at the moment, {CALLS} are needed",
                 catches.len(),
                 calls.len()
             ),
-            format!("a request to {subject} that reliably takes longer"),
-        );
+            to_prove: format!("a request to {subject} that reliably takes longer"),
+        };
     }
     Audit::Unclear {
         why: format!(
@@ -168,7 +200,7 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
     }
 }
 
-fn said(end: &CallEnd) -> String {
+pub(super) fn said(end: &CallEnd) -> String {
     match end {
         CallEnd::Status { code, message } => format!(" (gRPC status {code}: {message})"),
         CallEnd::Http { status } => format!(" (HTTP {status})"),
@@ -206,9 +238,32 @@ impl Late<'_> {
     }
 
     /// What it is doing there.
-    pub(crate) fn doing(&self) -> String {
-        self.stack
-            .map_or_else(|| "its handler".into(), exhibits::doing)
+    pub(crate) fn doing(&self, seen: &Evidence) -> String {
+        self.stack.map_or_else(
+            || "its handler".into(),
+            |stack| exhibits::doing_for(seen, stack),
+        )
+    }
+
+    /// What is to be done, if its dependency was the reason why it waited.
+    pub(crate) fn fix(&self, else_: &str) -> String {
+        self.behind.map_or(else_.to_owned(), |stall| {
+            format!(
+                "pass the handler's own ctx to the call to {}, without context.Background() or context.WithoutCancel on the way; a client or driver that does not watch ctx needs a time limit of its own below the deadline",
+                stall.name
+            )
+        })
+    }
+
+    /// What its dependency did meanwhile, to stand after what the handler did.
+    pub(crate) fn meanwhile(&self) -> String {
+        self.behind.map_or(String::new(), |stall| {
+            let name = &stall.name;
+            match stall.answers {
+                Answers::Held | Answers::Never => format!(", while {name} did not answer"),
+                Answers::LateByMs(ms) => format!(", while {name} answered {ms} ms late"),
+            }
+        })
     }
 
     /// Source, stack and the course of one call.
@@ -217,10 +272,9 @@ impl Late<'_> {
         let mut exhibits: Vec<Exhibit> =
             exhibits::source(seen, place.as_ref()).into_iter().collect();
         exhibits.push(self.timeline());
-        exhibits.extend(
-            self.stack
-                .map(|stack| exhibits::stack("the handler after its caller had gone", stack)),
-        );
+        exhibits.extend(self.stack.map(|stack| {
+            exhibits::stack_to_own(seen, "the handler after its caller had gone", stack)
+        }));
         exhibits
     }
 
@@ -232,6 +286,16 @@ impl Late<'_> {
             what: "sent".into(),
         }];
         let deadline = self.example.sent.deadline_ms.is_some();
+        if let Some(stall) = self.behind {
+            let let_go = |change: &&StallChange| {
+                change.name == stall.name && !change.holds && change.at > self.example.sent.at
+            };
+            let let_go = self.stalls.iter().find(let_go);
+            moments.extend(let_go.map(|change| Moment {
+                at_us: since(change.at),
+                what: format!("{} answers again", stall.name),
+            }));
+        }
         moments.push(Moment {
             at_us: since(self.catch.due),
             what: if deadline {

@@ -43,15 +43,16 @@ fn finding(seen: &Evidence, request: usize, late: &Late<'_>) -> Finding {
     Found {
         certainty: Certainty::Proven,
         message: format!(
-            "{subject} was still in {} {} ms after its caller had left, in {} of {} calls.",
-            late.doing(),
+            "{subject} was still in {} {} ms after its caller had left, in {} of {} calls{}.",
+            late.doing(seen),
             late.longest.as_millis(),
             late.late,
-            late.calls
+            late.calls,
+            late.meanwhile()
         ),
         location: late.place(seen),
         exhibits: late.exhibits(seen),
-        fix: "watch ctx.Done() (r.Context() in HTTP handlers) and return; do not cut the context off with context.Background() or context.WithoutCancel while the caller waits for the answer".into(),
+        fix: late.fix("watch ctx.Done() (r.Context() in HTTP handlers) and return; do not cut the context off with context.Background() or context.WithoutCancel while the caller waits for the answer"),
         repeat: repeat(seen, RULE.meta.name),
         subject,
     }

@@ -3,3 +3,5 @@
 mod audits;
 pub(crate) mod cancel_ignored;
 pub(crate) mod deadline_ignored;
+mod stalled;
+pub(crate) mod wrong_status;

@@ -3,11 +3,14 @@
 //! The number shows that something stays, not what. It proves that nothing does only if it was seen
 //! to follow the service: it must rise while requests are under way, or it may come from a cache.
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, IN_BATCH, after};
-use shakedown_evidence::{Evidence, Purpose, Snapshot, SnapshotForm};
-use shakedown_findings::{Certainty, Exhibit, Point};
+use shakedown_evidence::labels::{BATCHES, HELD, IN_BATCH};
+use shakedown_evidence::{At, Evidence, Snapshot, SnapshotForm, url_at};
+use shakedown_findings::{Certainty, Exhibit};
 
-use super::leak_per_request::{HELD_MIN, OK_MIN, RULE, SLOPE, number, proportional, real};
+use super::batches::{
+    HELD_MIN, labels, points_at, proportional, real64, requests_at, short_labels, unanswered,
+};
+use super::leak_per_request::{RULE, SLOPE};
 use crate::Judgement;
 use crate::judgement::Found;
 use crate::target::repeat;
@@ -15,8 +18,8 @@ use crate::target::repeat;
 /// Collecting metrics takes goroutines that are counted, too; background loops come and go.
 const NOISE: u64 = 3;
 
-/// Judges `sent` requests of batches by the number alone.
-pub(super) fn judge(seen: &Evidence, sent: usize) -> Judgement {
+/// Judges the requests of the batches by the number alone.
+pub(super) fn judge(seen: &Evidence) -> Judgement {
     let Some(metric) = seen.goroutine_metric() else {
         return Judgement::inconclusive(
             "nobody counts goroutines: there is no pprof endpoint, and no go_goroutines at /metrics",
@@ -26,20 +29,14 @@ pub(super) fn judge(seen: &Evidence, sent: usize) -> Judgement {
     let Some(series) = Series::of(seen) else {
         return Judgement::inconclusive(
             format!(
-                "http://{}/metrics did not give the number of goroutines after every batch",
-                metric.reach
+                "{} did not give the number of goroutines after every batch",
+                url_at(&metric.reach, "/metrics")
             ),
             "mount pprof on a private listener: shakedown explain pprof-missing",
         );
     };
-    let batch = |call: &&shakedown_evidence::Call| call.sent.purpose == Purpose::Batch;
-    let ok = seen.calls.iter().filter(batch).filter(|call| call.is_ok());
-    let ok = ok.count();
-    if real(ok) < real(sent) * OK_MIN {
-        return Judgement::not_exercised(
-            format!("only {ok} of {sent} requests were answered well"),
-            "data that the requests accept: --data '{…}'",
-        );
+    if let Some(judgement) = unanswered(seen) {
+        return judgement;
     }
     let (first, last) = (series.numbers[0], series.numbers[BATCHES]);
     if let Some(slope) = series.leak() {
@@ -88,19 +85,12 @@ impl Series {
             let mut snapshots = seen.snapshots.iter();
             snapshots.find(|of| of.label == label && of.form == SnapshotForm::Total)
         };
-        let labels = std::iter::once(BASE.to_owned()).chain((1..=BATCHES).map(after));
-        let snapshots: Vec<&Snapshot> = labels.filter_map(|label| taken(&label)).collect();
+        let labels = labels();
+        let snapshots: Vec<&Snapshot> = labels.iter().filter_map(|label| taken(label)).collect();
         if snapshots.len() != BATCHES + 1 {
             return None;
         }
-        let base = snapshots[0];
-        let sent_until = |until| {
-            let sent = seen.calls.iter().map(|call| &call.sent);
-            let counted = sent.filter(|sent| {
-                sent.purpose == Purpose::Batch && sent.at >= base.at && sent.at <= until
-            });
-            real(counted.count())
-        };
+        let moments: Vec<At> = snapshots.iter().map(|snapshot| snapshot.at).collect();
         let held = taken(HELD)?.total;
         // What was counted just before the batch is what it must rise above.
         let follows = seen
@@ -114,10 +104,7 @@ impl Series {
             });
         Some(Self {
             numbers: snapshots.iter().map(|snapshot| snapshot.total).collect(),
-            requests: snapshots
-                .iter()
-                .map(|snapshot| sent_until(snapshot.at))
-                .collect(),
+            requests: requests_at(seen, &moments),
             held,
             follows,
         })
@@ -125,11 +112,11 @@ impl Series {
 
     /// Goroutines a request, if the number grows in proportion to the requests, and stays.
     fn leak(&self) -> Option<f64> {
-        let numbers: Vec<f64> = self.numbers.iter().copied().map(number).collect();
+        let numbers: Vec<f64> = self.numbers.iter().copied().map(real64).collect();
         let slope = proportional(&self.requests, &numbers)?;
         let rise = numbers[BATCHES] - numbers[0];
-        let stays = number(self.held) - numbers[0] >= rise * HELD_MIN;
-        let is_more_than_noise = rise > number(NOISE);
+        let stays = real64(self.held) - numbers[0] >= rise * HELD_MIN;
+        let is_more_than_noise = rise > real64(NOISE);
         (SLOPE.contains(&slope) && stays && is_more_than_noise).then_some(slope)
     }
 
@@ -139,14 +126,12 @@ impl Series {
 }
 
 fn failed(seen: &Evidence, series: &Series, slope: f64, reach: &str) -> Judgement {
-    let labels = std::iter::once("base".to_owned())
-        .chain((1..=BATCHES).map(|batch| format!("batch {batch}")))
-        .chain(["held".to_owned()]);
+    let labels: Vec<String> = short_labels()
+        .into_iter()
+        .chain(["held".to_owned()])
+        .collect();
     let numbers = series.numbers.iter().chain([&series.held]);
-    let points = labels.zip(numbers).map(|(label, value)| Point {
-        label,
-        value: number(*value),
-    });
+    let numbers: Vec<f64> = numbers.copied().map(real64).collect();
     let found = Found {
         certainty: Certainty::Proven,
         subject: "go_goroutines".into(),
@@ -157,8 +142,8 @@ fn failed(seen: &Evidence, series: &Series, slope: f64, reach: &str) -> Judgemen
             series.counted()
         ),
         exhibits: vec![Exhibit::Series {
-            title: format!("go_goroutines at http://{reach}/metrics"),
-            points: points.collect(),
+            title: format!("go_goroutines at {}", url_at(reach, "/metrics")),
+            points: points_at(&labels, &numbers),
         }],
         fix: "mount pprof on a private listener, run again, and the finding names the line".into(),
         repeat: repeat(seen, RULE.meta.name),

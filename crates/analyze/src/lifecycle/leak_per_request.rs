@@ -6,10 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, ROUNDS, after, quit};
-use shakedown_evidence::{Evidence, Frame, FurtherStart, Purpose, Snapshot, Stack, handler};
-use shakedown_findings::{Certainty, Exhibit, Finding, Item, Outcome, Point, RuleMeta, Severity};
+use shakedown_evidence::labels::{BATCHES, HELD, ROUNDS, quit};
+use shakedown_evidence::{At, Evidence, Frame, FurtherStart, Snapshot, Stack, handler};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, Outcome, RuleMeta, Severity};
 
+use super::batches::{
+    HELD_MIN, OK_MIN, labels, points_at, proportional, real64, requests_after, requests_at,
+    short_labels, unanswered, untested,
+};
 use super::leak_by_number;
 use crate::exhibits::{self, short};
 use crate::judgement::Found;
@@ -31,34 +35,13 @@ pub(crate) const RULE: Rule = Rule {
 /// Goroutines a request; less is not told from a pool that grows, more is no leak of one request
 /// (lifecycle notes, rule A).
 pub(super) const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
-/// Of what was born in the batches, so much must still be there after the hold.
-pub(super) const HELD_MIN: f64 = 0.9;
-/// Of the requests of the batches, so many must have been answered well.
-pub(super) const OK_MIN: f64 = 0.8;
 
 fn judge(seen: &Evidence) -> Judgement {
-    let sent = seen
-        .calls
-        .iter()
-        .filter(|call| call.sent.purpose == Purpose::Batch)
-        .count();
-    let given = seen.run.requests.iter().any(|request| request.given);
-    let succeeds =
-        (0..seen.run.requests.len()).any(|request| seen.usual_duration(request).is_some());
-    if given && sent == 0 && !succeeds {
-        return Judgement::not_exercised(
-            "no batch of requests was sent: none of the requests given was answered well",
-            "requests that succeed: start what the service needs, or give other --data '{…}'",
-        );
-    }
-    if !given || sent == 0 {
-        return Judgement::not_exercised(
-            "no batch of requests was sent",
-            "--http 'GET /path' or --grpc pkg.Service/Method, repeat-safe",
-        );
+    if let Some(judgement) = untested(seen) {
+        return judgement;
     }
     if seen.pprof.is_empty() {
-        return without_pprof(seen, sent);
+        return without_pprof(seen);
     }
     let Some(series) = Series::of(seen) else {
         return Judgement::inconclusive(
@@ -66,16 +49,8 @@ fn judge(seen: &Evidence) -> Judgement {
             "run again; the log book says which count failed",
         );
     };
-    let ok = seen
-        .calls
-        .iter()
-        .filter(|call| call.sent.purpose == Purpose::Batch && call.is_ok())
-        .count();
-    if real(ok) < real(sent) * OK_MIN {
-        return Judgement::not_exercised(
-            format!("only {ok} of {sent} requests were answered well"),
-            "data that the requests accept: --data '{…}'",
-        );
+    if let Some(judgement) = unanswered(seen) {
+        return judgement;
     }
     let findings: Vec<Finding> = series
         .leaks()
@@ -100,8 +75,8 @@ fn judge(seen: &Evidence) -> Judgement {
 
 /// Without pprof there are dumps of further starts, the number alone, or nothing. A number that
 /// grows is believed where the dumps show no growth, since they are of other processes.
-fn without_pprof(seen: &Evidence, sent: usize) -> Judgement {
-    let by_number = leak_by_number::judge(seen, sent);
+fn without_pprof(seen: &Evidence) -> Judgement {
+    let by_number = leak_by_number::judge(seen);
     let Some(series) = Series::of_starts(seen) else {
         let mut starts = seen.further_starts.iter();
         let failed = starts.find_map(|start| Some((start.round, start.failed.as_ref()?)));
@@ -178,9 +153,7 @@ struct Leak<'a> {
 
 impl<'a> Series<'a> {
     fn of(seen: &'a Evidence) -> Option<Self> {
-        let labels: Vec<String> = std::iter::once(BASE.to_owned())
-            .chain((1..=BATCHES).map(after))
-            .collect();
+        let labels = labels();
         let taken = |label: &str| {
             seen.snapshots
                 .iter()
@@ -191,33 +164,13 @@ impl<'a> Series<'a> {
             return None;
         }
         let held = taken(HELD)?;
-        let base = snapshots[0].at;
-        let batch = |call: &&shakedown_evidence::Call| call.sent.purpose == Purpose::Batch;
-        let requests = |until| {
-            real(
-                seen.calls
-                    .iter()
-                    .filter(batch)
-                    .filter(|call| call.sent.at >= base && call.sent.at <= until)
-                    .count(),
-            )
-        };
+        let moments: Vec<At> = snapshots.iter().map(|snapshot| snapshot.at).collect();
         Some(Self {
             counts: by_key(seen, &snapshots),
-            labels: std::iter::once("base".to_owned())
-                .chain((1..=BATCHES).map(|batch| format!("batch {batch}")))
-                .collect(),
+            labels: short_labels(),
             totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
-            requests: snapshots
-                .iter()
-                .map(|snapshot| requests(snapshot.at))
-                .collect(),
-            requests_counted: seen
-                .calls
-                .iter()
-                .filter(batch)
-                .filter(|call| call.sent.at >= base)
-                .count(),
+            requests: requests_at(seen, &moments),
+            requests_counted: requests_after(seen, moments[0]),
             held: groups(seen, held)
                 .map(|(key, count, _)| (key, count))
                 .collect(),
@@ -242,7 +195,7 @@ impl<'a> Series<'a> {
             return None;
         }
         let answered = |start: &&FurtherStart| {
-            start.sent > 0 && number(start.ok) >= number(start.sent) * OK_MIN
+            start.sent > 0 && real64(start.ok) >= real64(start.sent) * OK_MIN
         };
         let more = starts.windows(2).all(|pair| pair[1].sent > pair[0].sent);
         if !more || !starts.iter().all(answered) {
@@ -250,7 +203,7 @@ impl<'a> Series<'a> {
         }
         let requests: Vec<f64> = starts
             .iter()
-            .map(|start| number(start.sent.saturating_sub(starts[0].sent)))
+            .map(|start| real64(start.sent.saturating_sub(starts[0].sent)))
             .collect();
         let last = snapshots[ROUNDS - 1];
         Some(Self {
@@ -313,38 +266,9 @@ fn groups<'a>(
     snapshot.groups.iter().filter_map(|group| {
         let stack = seen.stacks.get(group.stack)?;
         let ours = stack.any(|function| function.starts_with("net/http/pprof."));
-        (!ours).then(|| (Key::of(stack), number(group.count), stack))
+        let count = real64(group.count);
+        (!ours).then(|| (Key::of(stack), count, stack))
     })
-}
-
-/// The slope of counts over requests, if a straight line fits: every step rises, and no point is
-/// further from it than one goroutine or 5 % of the rise.
-pub(super) fn proportional(requests: &[f64], counts: &[f64]) -> Option<f64> {
-    let steps = counts.windows(2).filter(|pair| pair[1] > pair[0]).count();
-    let falls = counts.windows(2).any(|pair| pair[1] < pair[0]);
-    if steps < 3 || falls {
-        return None;
-    }
-    let n = real(counts.len());
-    let mean_x = requests.iter().sum::<f64>() / n;
-    let mean_y = counts.iter().sum::<f64>() / n;
-    let covariance: f64 = requests
-        .iter()
-        .zip(counts)
-        .map(|(x, y)| (x - mean_x) * (y - mean_y))
-        .sum();
-    let variance: f64 = requests.iter().map(|x| (x - mean_x).powi(2)).sum();
-    if variance <= 0.0 {
-        return None;
-    }
-    let slope = covariance / variance;
-    let residual = requests
-        .iter()
-        .zip(counts)
-        .map(|(x, y)| (y - mean_y - slope * (x - mean_x)).abs())
-        .fold(0.0, f64::max);
-    let rise = counts[counts.len() - 1] - counts[0];
-    (residual <= (rise * 0.05).max(1.0)).then_some(slope)
 }
 
 fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
@@ -356,14 +280,7 @@ fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
         .stack
         .root()
         .map_or("a goroutine", |frame| short(&frame.function));
-    let labels = series.labels.iter();
-    let points = labels
-        .zip(&leak.counts)
-        .map(|(label, value)| Point {
-            label: label.clone(),
-            value: *value,
-        })
-        .collect();
+    let points = points_at(&series.labels, &leak.counts);
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.push(Exhibit::Series {
         title: format!("goroutines in {root}"),
@@ -414,22 +331,6 @@ fn fix(doing: &str) -> &'static str {
     } else {
         "give the goroutine an end: ctx.Done(), a closed channel, or a bound on its loop"
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of requests stay far below 2^53"
-)]
-pub(super) const fn real(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of goroutines and requests stay far below 2^53"
-)]
-pub(super) const fn number(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! LIF005: a process that does not end when it is told to.
 
-use std::time::Duration;
+use shakedown_evidence::Evidence;
+use shakedown_findings::{Certainty, Exhibit, Item, Moment, RuleMeta, Severity};
 
-use shakedown_evidence::labels::STOP;
-use shakedown_evidence::{Evidence, Stack};
-use shakedown_findings::{Certainty, Exhibit, Item, Location, Moment, RuleMeta, Severity};
-
+use super::stopping::{not_stopped, seconds, waiting};
 use crate::exhibits;
 use crate::judgement::Found;
 use crate::target::repeat;
@@ -25,23 +23,22 @@ pub(crate) const RULE: Rule = Rule {
 
 fn judge(seen: &Evidence) -> Judgement {
     let Some(stop) = seen.stops.first() else {
-        let early = seen.target_exit().filter(|exit| !exit.expected);
-        return match early {
-            Some(_) => Judgement::inconclusive(
-                "the service ended by itself before it was told to",
-                "a service that stays up: see its last lines",
-            ),
-            None => Judgement::not_exercised(
-                "the service was not told to stop",
-                "start the service with `-- COMMAND`",
-            ),
-        };
+        return not_stopped(seen);
     };
     let waited = stop.until - stop.at;
     match stop.gone {
         Some(gone) => Judgement::passed(format!("SIGTERM: gone in {}", seconds(gone - stop.at))),
+        None if (0..seen.run.requests.len()).any(|request| seen.unrecovered(request).is_some()) => {
+            Judgement::inconclusive(
+                format!(
+                    "still there {} after SIGTERM, but it had not recovered from the stall of a dependency before",
+                    seconds(waited)
+                ),
+                "run again without --stall",
+            )
+        }
         None => {
-            let place = waiting_main(seen);
+            let place = waiting(seen, |stack| stack.any(|function| function == "main.main"));
             let moments = vec![
                 Moment {
                     at_us: 0,
@@ -49,7 +46,12 @@ fn judge(seen: &Evidence) -> Judgement {
                 },
                 Moment {
                     at_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX),
-                    what: "still there; killed".into(),
+                    what: if seen.run.access.is_ours() {
+                        "still there; killed"
+                    } else {
+                        "still there"
+                    }
+                    .into(),
                 },
             ];
             let found = Found {
@@ -68,29 +70,4 @@ fn judge(seen: &Evidence) -> Judgement {
             Judgement::failed(vec![found.by(&RULE.meta)])
         }
     }
-}
-
-/// Where main waits, if the process could still be asked.
-fn waiting_main(seen: &Evidence) -> Option<(Location, &Stack)> {
-    let dump = seen
-        .snapshots
-        .iter()
-        .rev()
-        .find(|snapshot| snapshot.label == STOP)?;
-    let stacks = dump
-        .groups
-        .iter()
-        .filter_map(|group| seen.stacks.get(group.stack));
-    let main = stacks
-        .into_iter()
-        .find(|stack| stack.any(|function| function == "main.main"))?;
-    let place = exhibits::own_place(seen, main)?;
-    Some((exhibits::location(place), main))
-}
-
-fn seconds(duration: Duration) -> String {
-    if duration < Duration::from_millis(100) {
-        return format!("{} ms", duration.as_millis());
-    }
-    format!("{:.1} s", duration.as_secs_f64())
 }

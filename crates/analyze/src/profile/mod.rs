@@ -7,13 +7,23 @@ pub(crate) mod pprof_public;
 pub(crate) mod profile_window_refused;
 pub(crate) mod secret_in_cmdline;
 
-use shakedown_evidence::{Evidence, Speaks, Window, WindowEnd, WindowKind};
+use shakedown_evidence::{Evidence, ProbeKind, Speaks, Window, WindowEnd, WindowKind};
 
 use crate::Judgement;
 
 /// A listener in which pprof may be for all that was seen, because nobody could look: it was not
 /// asked, or it speaks TLS.
 fn closed(seen: &Evidence) -> Option<Judgement> {
+    let mut failures = seen.failures.iter();
+    if let Some(failure) = failures.find(|failure| failure.kind == ProbeKind::Listener) {
+        return Some(Judgement::inconclusive(
+            format!(
+                "a listener could not be asked: {}: {}",
+                failure.subject, failure.why
+            ),
+            "a run from where the listeners can be reached, as the user whose service it is",
+        ));
+    }
     seen.listeners.iter().find_map(|listener| {
         let why = match seen.facts_of(&listener.reach) {
             None => "was not asked what it speaks",
@@ -25,7 +35,7 @@ fn closed(seen: &Evidence) -> Option<Judgement> {
         let reach = &listener.reach;
         Some(Judgement::inconclusive(
             format!("{reach} {why}"),
-            format!("a run in which {reach} speaks without TLS"),
+            format!("--ca FILE or --insecure, so that {reach} is entered"),
         ))
     })
 }

@@ -1,7 +1,7 @@
 //! PRF003: pprof is there, and some of its profiles are not.
 
 use shakedown_evidence::{
-    EndpointAnswer, EndpointAsked, Evidence, PprofEndpoint, Window, WindowKind,
+    EndpointAnswer, EndpointAsked, Evidence, PprofEndpoint, Window, WindowKind, curl_at,
 };
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
@@ -119,7 +119,11 @@ fn incomplete(endpoint: &PprofEndpoint) -> Option<Finding> {
             lines: lines.collect(),
         }],
         fix: "mux.HandleFunc(\"/debug/pprof/\", pprof.Index) with the slash at its end serves all profiles by name; a router that wants one route each needs pprof.Handler(\"allocs\") and so on".into(),
-        repeat: format!("curl -s -o /dev/null -w '%{{http_code}}\\n' '{}'", url(endpoint, first)),
+        repeat: curl_at(
+            &endpoint.reach,
+            &format!("{}{}", endpoint.prefix, path(first)),
+            " -o /dev/null -w '%{http_code}\\n'",
+        ),
     };
     Some(found.by(&RULE.meta))
 }
@@ -171,7 +175,7 @@ fn without_windows(absent: &[&Window]) -> Finding {
 fn repeat(absent: &[&Window]) -> String {
     let first = absent.first();
     first.map_or_else(String::new, |window| {
-        format!("curl -s 'http://{}{}'", window.reach, window.path)
+        curl_at(&window.reach, &window.path, "")
     })
 }
 
@@ -188,11 +192,15 @@ fn unseen(seen: &Evidence) -> Option<(&PprofEndpoint, &EndpointAsked, &str)> {
 }
 
 fn url(endpoint: &PprofEndpoint, asked: &EndpointAsked) -> String {
-    let base = format!("http://{}{}", endpoint.reach, endpoint.prefix);
+    endpoint.url(&path(asked))
+}
+
+/// The page, below the prefix of all.
+fn path(asked: &EndpointAsked) -> String {
     match asked.name.as_str() {
-        "index" => base,
-        name if OPTIONAL.contains(&name) => format!("{base}{name}"),
-        name => format!("{base}{name}?debug=1"),
+        "index" => String::new(),
+        name if OPTIONAL.contains(&name) => name.to_owned(),
+        name => format!("{name}?debug=1"),
     }
 }
 

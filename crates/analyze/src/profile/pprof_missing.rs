@@ -46,6 +46,20 @@ fn judge(seen: &Evidence) -> Judgement {
             "start = { ready = \"http://…\" } in shakedown.toml, or a longer --ready-timeout",
         );
     }
+    if !seen.run.access.has_process() {
+        let asked: Vec<&str> = seen
+            .listeners
+            .iter()
+            .map(|listener| listener.bound.as_str())
+            .collect();
+        return Judgement::inconclusive(
+            format!(
+                "no pprof endpoint at {}; which other listeners the service has cannot be seen from here",
+                asked.join(", ")
+            ),
+            "--pprof HOST:PORT, or --pid PID on the machine of the service",
+        );
+    }
     let is_go = seen.build.as_ref().is_some_and(|build| build.go.is_some());
     if !is_go {
         return Judgement::inconclusive(

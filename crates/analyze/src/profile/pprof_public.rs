@@ -42,6 +42,9 @@ fn judge(seen: &Evidence) -> Judgement {
             format!("an answer to curl -s {}", failure.subject),
         );
     }
+    if let Some(judgement) = unsaid(seen) {
+        return judgement;
+    }
     let unknown = |endpoint: &&PprofEndpoint| listener_of(seen, endpoint).is_none();
     if let Some(endpoint) = seen.pprof.iter().find(unknown) {
         return Judgement::inconclusive(
@@ -73,10 +76,27 @@ fn judge(seen: &Evidence) -> Judgement {
     ))
 }
 
+/// An endpoint at an address that was given, of which nobody has said that it is private: what is
+/// loopback here may be a forwarded port, and what is not may be behind a firewall.
+fn unsaid(seen: &Evidence) -> Option<Judgement> {
+    let unsaid = |endpoint: &&PprofEndpoint| {
+        listener_of(seen, endpoint).is_some_and(|listener| listener.is_given() && !listener.private)
+    };
+    let endpoint = seen.pprof.iter().find(unsaid)?;
+    let address = &endpoint.reach;
+    Some(Judgement::inconclusive(
+        format!("who can reach {address} cannot be seen from an address"),
+        format!(
+            "--private {address}, if only operators can reach that listener; or --pid PID on the machine of the service"
+        ),
+    ))
+}
+
 fn exposed(seen: &Evidence, endpoint: &PprofEndpoint) -> Option<Finding> {
     let listener = listener_of(seen, endpoint)?;
     let shared = shares_application(seen, &endpoint.reach);
-    if !shared && listener.private {
+    // Of an address that was given nobody knows who else can reach it.
+    if !shared && (listener.private || listener.is_given()) {
         return None;
     }
     let (severity, message) = if shared {
@@ -102,11 +122,11 @@ fn exposed(seen: &Evidence, endpoint: &PprofEndpoint) -> Option<Finding> {
         location: None,
         message,
         exhibits: vec![Exhibit::Quote {
-            title: format!("GET http://{}{} lists", endpoint.reach, endpoint.prefix),
+            title: format!("GET {} lists", endpoint.url("")),
             lines: vec![endpoint.profiles.join(", ")],
         }],
         fix: "mount pprof on a mux and a loopback listener of its own; a blank or named import of net/http/pprof registers on http.DefaultServeMux, so do not serve that one publicly".into(),
-        repeat: format!("curl -s http://{}{}", endpoint.reach, endpoint.prefix),
+        repeat: endpoint.curl(""),
     };
     Some(Finding {
         severity,

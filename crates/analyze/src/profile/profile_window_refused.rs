@@ -1,6 +1,6 @@
 //! PRF004: a profile over a window long enough cannot be taken.
 
-use shakedown_evidence::{Evidence, Window, WindowEnd, WindowKind};
+use shakedown_evidence::{Evidence, Window, WindowEnd, WindowKind, curl_at};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
 use super::{is_other_language, last_window, subject_of, without_pprof};
@@ -182,9 +182,10 @@ fn finding(windows: &[&Window], how: &Cut) -> Finding {
             lines: windows.iter().map(|window| line(window)).collect(),
         }],
         fix: fix(window, how).into(),
-        repeat: format!(
-            "curl -s -o window -w '%{{http_code}} %{{time_total}} s %{{size_download}} bytes\\n' 'http://{}{}'",
-            window.reach, window.path
+        repeat: curl_at(
+            &window.reach,
+            &window.path,
+            " -o window -w '%{http_code} %{time_total} s %{size_download} bytes\\n'",
         ),
     };
     found.by(&RULE.meta)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use shakedown_evidence::secret::{Secret, SecretForm};
-use shakedown_evidence::{CommandLine, Evidence, ProbeKind};
+use shakedown_evidence::command_line::{Secret, SecretForm};
+use shakedown_evidence::{CommandLine, Evidence, ProbeKind, curl_at, url_at};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
 use crate::judgement::Found;
@@ -57,10 +57,7 @@ fn of_target(seen: &Evidence) -> Vec<&CommandLine> {
         Some(pid) => Some(pid) == target,
         None => {
             seen.listeners.iter().any(|listener| {
-                Some(listener.pid) == target
-                    && read
-                        .from
-                        .starts_with(&format!("http://{}/", listener.reach))
+                Some(listener.pid) == target && read.from.starts_with(&url_at(&listener.reach, "/"))
             }) || target.is_none()
         }
     };
@@ -125,9 +122,18 @@ fn repeat(read: &[&CommandLine]) -> String {
     let source = if pid(first).is_some() {
         format!("cat {}", first.from)
     } else {
-        format!("curl -s {}", first.from)
+        curl(&first.from)
     };
     format!("{source} | tr '\\0' '\\n' | grep -o '^-[^=]*'")
+}
+
+/// What asks for a page that is shown so.
+fn curl(url: &str) -> String {
+    match url.strip_prefix("unix:").and_then(|of| of.rsplit_once(':')) {
+        Some((socket, path)) => curl_at(&format!("unix:{socket}"), path, ""),
+        None if url.starts_with("https://") => format!("curl -sk {url}"),
+        None => format!("curl -s {url}"),
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_evidence::{At, Evidence, Frame, Span, SpanKind, Stack, handler};
-use shakedown_findings::{Certainty, Exhibit, Finding, Item, Moment, RuleMeta, Severity};
+use shakedown_evidence::{At, Call, Evidence, Frame, Span, SpanKind, Stack, handler};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
 use super::probe_spans::{self, ProbeSpans};
+use super::{entries, timeline};
 use crate::chance::{Coincidence, Windows};
 use crate::exhibits::{self, short};
 use crate::judgement::Found;
@@ -56,7 +57,7 @@ fn judge(seen: &Evidence) -> Judgement {
         .iter()
         .filter(|span| {
             leaves(span)
-                && probes.sent.contains(span.trace_id.as_str())
+                && probes.traces.contains(span.trace_id.as_str())
                 && span.service == probes.service
         })
         .collect();
@@ -96,10 +97,10 @@ fn new_traces<'a>(
         let linked = span
             .links
             .iter()
-            .any(|link| probes.sent.contains(link.trace_id.as_str()));
+            .any(|link| probes.traces.contains(link.trace_id.as_str()));
         if began
             && !linked
-            && !probes.sent.contains(span.trace_id.as_str())
+            && !probes.traces.contains(span.trace_id.as_str())
             && !seen.is_probe_trace(&span.trace_id)
         {
             roots
@@ -156,13 +157,19 @@ fn finding(
             "{name} was called from inside our requests with a context that had lost their trace"
         )
     };
+    let starts = roots.iter().map(|span| seen.at_unix_ns(span.start_unix_ns));
+    let only = entries::only_without_span(seen, starts);
+    let only = only.map_or(String::new(), |only| format!(" {only}"));
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.extend(inside.and_then(|span| timeline(seen, span)));
     Found {
         certainty: Certainty::Probable { p: chance.p },
         subject: name.to_owned(),
         location: place,
-        message: format!("{who}: its {kind} span is the root of a new trace. {}.", chance.sentence("such roots began")),
+        message: format!(
+            "{who}: its {kind} span is the root of a new trace. {}.{only}",
+            chance.sentence("such roots began")
+        ),
         exhibits,
         fix: "pass the request's ctx to the call; if the work must outlive the request: context.WithoutCancel(ctx), which keeps the trace".into(),
         repeat: repeat(seen, RULE.meta.name),
@@ -173,35 +180,10 @@ fn finding(
 /// The request during which a root began, and the root itself.
 fn timeline(seen: &Evidence, root: &Span) -> Option<Exhibit> {
     let at = seen.at_unix_ns(root.start_unix_ns);
-    let within = |call: &&shakedown_evidence::Call| {
+    let within = |call: &&Call| {
         call.sent.at <= at && call.ended.as_ref().is_some_and(|ended| at <= ended.at)
     };
-    let call = seen.calls.iter().find(within)?;
-    let subject = seen.request(call.sent.request)?.subject();
-    let micros = |later: At| u64::try_from((later - call.sent.at).as_micros()).unwrap_or(u64::MAX);
-    let moments = vec![
-        Moment {
-            at_us: 0,
-            what: format!("{subject} sent with trace {}", call.sent.trace_id),
-        },
-        Moment {
-            at_us: micros(at),
-            what: format!(
-                "{} {} begins trace {}",
-                root.kind.name(),
-                root.name,
-                root.trace_id
-            ),
-        },
-        Moment {
-            at_us: micros(call.ended.as_ref()?.at),
-            what: "answered".into(),
-        },
-    ];
-    Some(Exhibit::Timeline {
-        title: "one of the requests".into(),
-        moments,
-    })
+    timeline::new_trace(seen, seen.calls.iter().find(within)?, root)
 }
 
 /// The service's own frame that makes the call, if the handler was seen making it.

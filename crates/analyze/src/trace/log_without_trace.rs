@@ -4,15 +4,15 @@
 //! Start-up lines stand before the first request, background lines fall outside as well, access
 //! logs and libraries have no context to take ids from: none of them is a fault of the service's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use shakedown_evidence::Evidence;
 use shakedown_evidence::log::{
-    Caller, Format, Group, LineClass, ParsedLine, RawLine, Templates, classify,
+    Caller, Format, Group, LineClass, ParsedLine, RawLine, Templates, classify, template,
 };
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Location, RuleMeta, Severity};
 
-use super::probe_spans;
+use super::{entries, log_seen, probe_spans};
 use crate::chance::{Coincidence, Windows};
 use crate::exhibits;
 use crate::judgement::Found;
@@ -51,6 +51,9 @@ fn judge(seen: &Evidence) -> Judgement {
     if !findings.is_empty() {
         return Judgement::failed(findings);
     }
+    if let Some(judgement) = log_seen::missing(seen) {
+        return judgement;
+    }
     if let Some(dropped) = seen.lines_dropped() {
         return Judgement::inconclusive(
             format!("{dropped} log lines were dropped: the service writes more than can be kept"),
@@ -63,7 +66,11 @@ fn judge(seen: &Evidence) -> Judgement {
                 "{} log lines carry a trace id of ours, and none without one is tied to requests",
                 sorted.carried
             ),
-            "a request that writes a log line, or a lower log level: --env LOG_LEVEL=debug",
+            if seen.run.access.is_ours() {
+                "a request that writes a log line, or a lower log level: --env LOG_LEVEL=debug"
+            } else {
+                "a request that writes a log line, or the whole log of the service: --logs"
+            },
         );
     }
     Judgement::passed(format!(
@@ -106,19 +113,23 @@ impl<'a> Sorted<'a> {
                 .get(16..)
                 .and_then(|low| u64::from_str_radix(low, 16).ok())
         };
-        let ours: HashMap<u64, &str> = seen
-            .calls
-            .iter()
-            .filter_map(|call| Some((low(&call.sent.trace_id)?, call.sent.trace_id.as_str())))
+        let ours: HashMap<u64, &str> = probe_spans::traces(seen)
+            .into_iter()
+            .filter_map(|trace| Some((low(trace)?, trace)))
             .collect();
         let mut carried = 0;
+        let mut exported = HashSet::new();
         let mut bare = Vec::new();
         let mut templates = Templates::default();
-        for raw in seen.lines.iter().filter(|line| windows.in_run(line.at)) {
+        for raw in probe_spans::lines(seen).filter(|line| windows.in_run(line.at)) {
             let line = ParsedLine::of(raw);
             if let Some(trace) = &line.ids.trace {
                 let known = trace.low().and_then(|low| ours.get(&low));
-                carried += usize::from(known.is_some_and(|full| trace.is_hex(full)));
+                let is_ours = known.is_some_and(|full| trace.is_hex(full));
+                carried += usize::from(is_ours);
+                if is_ours && line.format == Format::Otlp {
+                    exported.insert(template(&line));
+                }
                 continue;
             }
             // What a cut object lacks may have stood in the part that is missing.
@@ -128,10 +139,15 @@ impl<'a> Sorted<'a> {
                 bare.push(raw);
             }
         }
+        // A bridge may stand beside a console: the record has the ids, the copy for the eye has not.
+        let is_copy =
+            |group: &Group| group.format != Format::Otlp && exported.contains(&group.template);
+        let mut groups = templates.groups();
+        groups.retain(|group| !is_copy(group));
         Self {
             carried,
             bare,
-            groups: templates.groups(),
+            groups,
         }
     }
 
@@ -165,6 +181,8 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         0 => "No other line carries one either.".to_owned(),
         carried => format!("Other templates carry theirs: {carried} lines."),
     };
+    let only = entries::only_without_span(seen, sorted.lines(group).map(|line| line.at));
+    let only = only.map_or(String::new(), |only| format!("{only} "));
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.push(Exhibit::Quote {
         title: "lines".into(),
@@ -178,7 +196,7 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         certainty: Certainty::Probable { p: chance.p },
         subject: format!("\"{}\"", group.template),
         message: format!(
-            "\"{}\" ({}): {count} lines without a trace id. {}. {others}",
+            "\"{}\" ({}): {count} lines without a trace id. {}. {only}{others}",
             group.template,
             name(group.format),
             chance.sentence("times it was written")
@@ -224,6 +242,8 @@ const fn name(format: Format) -> &'static str {
         Format::Logfmt => "key=value",
         Format::StdLog => "std log",
         Format::Glog => "glog",
+        Format::Tracing | Format::TracingText => "tracing",
+        Format::Otlp => "over OTLP",
         Format::Text => "text",
     }
 }
@@ -242,8 +262,130 @@ const fn fix(format: Format) -> &'static str {
             "slog.InfoContext(ctx, …) instead of slog.Info, with a handler that adds trace_id and span_id from ctx"
         }
         Format::Logrus => "entry.WithContext(ctx), with a hook that adds trace_id and span_id",
+        Format::Otlp => {
+            "give the bridge the request's ctx: slog.InfoContext(ctx, …), a zap.Any(\"ctx\", ctx) field for otelzap, entry.WithContext(ctx) for otellogrus"
+        }
+        Format::Tracing | Format::TracingText => {
+            "an event formatter that adds both ids of the current OpenTelemetry context, and a span around the request that has it for a parent"
+        }
         _ => {
             "give the logger the request's ctx, and add trace_id and span_id from trace.SpanContextFromContext(ctx)"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_evidence::log::{ExportedLine, Stream};
+    use shakedown_evidence::{At, BuildInfo, ProcessStarted, Role, Span};
+
+    use super::super::cases::{Case, Told, add, joined, line, span};
+    use super::*;
+
+    const STORED: &str = "order stored";
+
+    fn check(seen: &Evidence, outcome: &str) -> Judgement {
+        let judged = judge(seen);
+        assert_eq!(judged.outcome.name(), outcome, "{judged:?}");
+        judged
+    }
+
+    /// A record that came over OTLP, of a service and a process.
+    fn exported(seen: &mut Evidence, told: &Told, service: &str, ids: bool) {
+        let ids = if ids {
+            format!(
+                r#","trace_id":"{}","span_id":"{}""#,
+                told.trace,
+                told.span_id(1)
+            )
+        } else {
+            String::new()
+        };
+        seen.exported.push(ExportedLine {
+            service: service.into(),
+            pid: None,
+            line: RawLine {
+                at: At(told.from.0 + 1000),
+                stream: Stream::Otlp,
+                text: format!(r#"{{"level":"INFO","msg":"{STORED}"{ids}}}"#),
+                cut: 0,
+            },
+        });
+    }
+
+    fn run(brings: impl Fn(&mut Evidence, &Told)) -> Evidence {
+        let case = Case::of(&["GET /a"]).calls(0, 20, |seen, told| {
+            joined(seen, told);
+            brings(seen, told);
+        });
+        case.alive()
+    }
+
+    #[test]
+    fn records_over_otlp_are_lines_like_others() {
+        let with = run(|seen, told| exported(seen, told, "orders", true));
+        check(&with, "passed");
+        let without = run(|seen, told| exported(seen, told, "orders", false));
+        let judged = check(&without, "failed");
+        assert!(
+            judged.findings[0].message.contains("over OTLP"),
+            "{judged:?}"
+        );
+    }
+
+    #[test]
+    fn records_of_another_service_are_not_its_own() {
+        // Known by its spans.
+        let seen = run(|seen, told| {
+            exported(seen, told, "inventory", false);
+            let downstream = span(&told.trace, &told.span_id(3), &told.span_id(1));
+            let service = "inventory".into();
+            add(
+                seen,
+                told,
+                Span {
+                    service,
+                    ..downstream
+                },
+            );
+        });
+        check(&seen, "not exercised");
+        // Or possible, since another process was started.
+        let mut seen = run(|seen, told| exported(seen, told, "inventory", false));
+        seen.processes.push(ProcessStarted {
+            at: At(0),
+            role: Role::Dependency("inventory".into()),
+            pid: 7,
+        });
+        check(&seen, "not exercised");
+    }
+
+    #[test]
+    fn records_may_go_by_the_name_that_the_sdk_gives() {
+        let mut seen = run(|seen, told| exported(seen, told, "unknown_service:orders", true));
+        check(&seen, "passed");
+        seen.processes.push(ProcessStarted {
+            at: At(0),
+            role: Role::Dependency("inventory".into()),
+            pid: 7,
+        });
+        seen.build = Some(BuildInfo {
+            executable: "/srv/bin/orders".into(),
+            ..BuildInfo::default()
+        });
+        check(&seen, "passed");
+    }
+
+    #[test]
+    fn the_copy_of_a_record_on_the_console_needs_no_ids() {
+        let console = |seen: &mut Evidence, told: &Told| {
+            line(seen, told, format!("2026/11/23 07:59:33 {STORED}"));
+        };
+        let both = run(|seen, told| {
+            exported(seen, told, "orders", true);
+            console(seen, told);
+        });
+        check(&both, "passed");
+        check(&run(console), "failed");
     }
 }

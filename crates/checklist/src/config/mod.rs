@@ -1,21 +1,30 @@
 //! `shakedown.toml`: read, checked, with the line of each mistake.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use shakedown_evidence::{Request, RequestKind};
+use shakedown_acquire::follow::LogSource;
+use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 use toml::Spanned;
 
+mod attach;
+mod env_file;
 mod error;
 mod file;
+mod stall;
 mod words;
 
+pub use attach::{AttachTable, PprofPlace, address, consent, otlp_port, placed_log, pprof_place};
+use attach::{a_log, a_pprof_place};
+pub use env_file::env_file;
 pub use error::ConfigError;
+use stall::StallTable;
+pub use stall::{stall, stall_flag};
 use words::{command, duration, header_value, json, ready};
 pub use words::{grpc, http, parse_duration, ready_url};
 
@@ -50,9 +59,19 @@ pub struct ServiceTable {
     name: Spanned<String>,
     /// Folder of its source.
     pub source: Option<PathBuf>,
+    /// Descriptors of its gRPC messages.
+    pub proto_set: Option<PathBuf>,
     /// How it is started.
     #[serde(default)]
     pub start: StartTable,
+    /// How it is found, if it runs already.
+    pub attach: Option<AttachTable>,
+    /// Where net/http/pprof answers.
+    #[serde(default, deserialize_with = "a_pprof_place")]
+    pub pprof: Option<PprofPlace>,
+    /// Its log, besides its pipes.
+    #[serde(default, deserialize_with = "a_log")]
+    pub logs: Option<LogSource>,
     /// Private listeners that are not loopback.
     #[serde(default)]
     pub private: Vec<String>,
@@ -61,6 +80,8 @@ pub struct ServiceTable {
     /// Services that it needs.
     #[serde(default, rename = "dependency")]
     pub dependencies: Vec<DependencyTable>,
+    #[serde(default, rename = "stall")]
+    stalls: Vec<Spanned<StallTable>>,
     #[serde(default, rename = "request")]
     requests: Vec<Spanned<RequestTable>>,
     /// How it stops.
@@ -80,6 +101,8 @@ pub struct StartTable {
     /// Environment on top of our own.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// File with more of it.
+    pub env_file: Option<PathBuf>,
     /// URL that says whether it is ready.
     #[serde(default, deserialize_with = "ready")]
     pub ready: Option<String>,
@@ -173,6 +196,25 @@ impl Config {
                     return Err(invalid(Some(service.name.span()), message));
                 }
             }
+            let mut stalls = BTreeSet::new();
+            for stall in &service.stalls {
+                let checked = stall.get_ref().to_stall().and_then(|stall| {
+                    let name = stall.name;
+                    let complaint = format!("stall {name} stands twice");
+                    stalls.insert(name).then_some(()).ok_or(complaint)
+                });
+                if let Err(message) = checked {
+                    return Err(invalid(Some(stall.span()), message));
+                }
+            }
+            if service.attach.is_some() && !service.start.cmd.is_empty() {
+                return Err(invalid(
+                    Some(service.name.span()),
+                    format!(
+                        "{name:?} has start.cmd and attach; a service is started or attached to, not both"
+                    ),
+                ));
+            }
             for request in &service.requests {
                 if let Err(message) = request.get_ref().to_request() {
                     return Err(invalid(Some(request.span()), message));
@@ -203,7 +245,7 @@ impl Config {
             (None, [only]) => Ok(only),
             (None, []) => Err(format!("{FILE} has no [[service]]")),
             (None, _) => Err(format!(
-                "{FILE} has several services ({}); one run checks one: --service NAME",
+                "{FILE} has several services ({}); name one: --service NAME",
                 names()
             )),
             (Some(name), services) => services
@@ -228,6 +270,22 @@ impl ServiceTable {
             .iter()
             .filter_map(|request| request.get_ref().to_request().ok())
             .collect()
+    }
+
+    /// Its stalls; the file was checked when it was read.
+    #[must_use]
+    pub fn stalls(&self) -> Vec<Stall> {
+        let tables = self.stalls.iter();
+        tables
+            .filter_map(|table| table.get_ref().to_stall().ok())
+            .collect()
+    }
+
+    /// Variables that headers are taken from.
+    pub fn header_variables(&self) -> impl Iterator<Item = &str> {
+        self.headers
+            .values()
+            .filter_map(|value| value.strip_prefix("env:"))
     }
 
     /// Headers to send, with `env:NAME` replaced from the environment.
@@ -293,6 +351,8 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_evidence::Answers;
+
     use super::*;
 
     fn check(text: &str) -> Result<Config, String> {
@@ -316,6 +376,13 @@ headers = { authorization = "env:TOKEN" }
 name = "inventory"
 cmd = ["./inventory"]
 ready = "grpc://127.0.0.1:7001"
+[[service.stall]]
+name = "inventory"
+to = "127.0.0.1:7001"
+[[service.stall]]
+name = "db"
+to = "{port.db}"
+answers = "300ms"
 [[service.request]]
 grpc = "orders.v1.Orders/Get"
 data = { id = "1" }
@@ -329,6 +396,9 @@ grace = "10s"
         )
         .expect("a correct file");
         let service = config.service(None).expect("the only one");
+        let stalls = service.stalls();
+        assert_eq!(stalls[0].to, "127.0.0.1:7001");
+        assert_eq!(stalls[1].answers, Answers::LateByMs(300));
         let requests = service.requests();
         assert_eq!(
             requests[0].flags(),
@@ -393,6 +463,10 @@ grace = "10s"
             (
                 "schema = 1\n[[service]]\nname = \"a\"\n[[service.request]]\ngrpc = \"a.B/C\"\ndata = { x = nan }\n",
                 "JSON has no number NaN",
+            ),
+            (
+                "schema = 1\n[[service]]\nname = \"a\"\n[[service.stall]]\nname = \"x\"\nto = \"h\"\n",
+                "shakedown.toml:4:1: stall x: \"h\" is not an address",
             ),
             ("schema = \n", "shakedown.toml:1:"),
             ("", "missing field `schema`"),

@@ -52,13 +52,10 @@ pub fn http(line: &str, body: String) -> Result<RequestKind, String> {
         .unwrap_or(("GET", line));
     let target = target.trim();
     let method_ok = !method.is_empty() && method.chars().all(|letter| letter.is_ascii_uppercase());
-    let target_ok = (target.starts_with('/') || target.starts_with("http://"))
+    let target_ok = ["/", "http://", "https://"]
+        .iter()
+        .any(|begin| target.starts_with(begin))
         && !target.contains(char::is_whitespace);
-    if target.starts_with("https://") {
-        return Err(format!(
-            "{target}: TLS listeners cannot be asked yet; give the plain one"
-        ));
-    }
     if !method_ok || !target_ok {
         return Err(format!(
             "{line:?} is not a request; it is written 'GET /path' or 'GET http://host:port/path'"
@@ -121,7 +118,7 @@ pub(super) fn header_value(name: &str, value: &str) -> Result<(), String> {
 /// # Errors
 /// It is of another kind, as a sentence.
 pub fn ready_url(text: &str) -> Result<(), String> {
-    if ["http://", "grpc://", "{"]
+    if ["http://", "https://", "grpc://", "{"]
         .iter()
         .any(|begin| text.starts_with(begin))
     {
@@ -235,7 +232,7 @@ mod tests {
         ] {
             assert_eq!(ready_url(url), Ok(()), "{url}");
         }
-        for url in ["", "h:1", "https://h", "tcp://h:1"] {
+        for url in ["", "h:1", "tcp://h:1"] {
             assert!(ready_url(url).is_err(), "{url}");
         }
     }

@@ -12,17 +12,39 @@ use shakedown_report::FORMATS;
 
 use super::output::Output;
 use super::settings::settings;
+use super::several;
 use crate::exit::{self, Ended};
 use crate::progress::Bar;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   shakedown check --http 'GET /orders/1' -- ./orders
   shakedown check --grpc orders.v1.Orders/Get --data '{\"id\":\"1\"}' -- ./orders -config prod.yaml
+  shakedown check --grpc orders.v1.Orders/Get --stall db=127.0.0.1:5432 \\
+      --env 'DATABASE_URL=postgres://app@{stall.db.addr}/orders' -- ./orders
   shakedown check                      # everything from shakedown.toml
+  shakedown check --pid 4242 --logs journald:orders --http 'GET /orders/1' --consent load
+  docker logs -f --tail 0 orders 2>&1 | shakedown check --logs - \\
+      --http 'GET http://127.0.0.1:8080/orders/1' --pprof 127.0.0.1:6060
+
+What each way of reaching a service can prove:
+                                   -- COMMAND     --pid              addresses only
+  listeners, public or private     yes            yes                as --private says
+  build info, connections, exit    yes            yes                no
+  logs                             pipes, --logs  --logs             --logs
+  spans                            yes            if sent to us      if sent to us
+  requests one after another       yes            those given        those given
+  batches (leaks)                  yes            --consent load     --consent load
+  requests left half-way (audits)  yes            --consent audits   --consent audits
+  SIGTERM                          yes            --consent stop     no
 
 Requests that are given are sent many times, each with its own traceparent: give requests that
 may be repeated. Without any, only GET / and gRPC health are asked, and the rest is not exercised.
+
+A handler that takes less than 80 ms is over before it can be caught at its deadline. --stall puts
+a forwarder before a dependency: bytes go through it untouched, until an audit keeps the answers
+back for a moment. `{stall.NAME.addr}` is filled in wherever the service takes the address: in the
+command after `--`, in --env and in start.env.
 
 Exit codes: 0 READY, 1 NOT READY, 2 wrong usage or the service could not be started, 3 NOT PROVEN,
 70 our own bug, 130 interrupted.")]
@@ -33,7 +55,7 @@ pub(crate) struct Args {
     /// Configuration [default: shakedown.toml in this folder, if there is one]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Service of the configuration, where it has several
+    /// Only this service of the configuration [default: all of them, one after another]
     #[arg(long, value_name = "NAME")]
     pub(crate) service: Option<String>,
     /// gRPC method to call, `pkg.Service/Method`; may be given several times
@@ -45,15 +67,51 @@ pub(crate) struct Args {
     /// JSON message or body of the request before it
     #[arg(long, value_name = "JSON")]
     pub(crate) data: Vec<String>,
+    /// Descriptors of the gRPC messages, from `protoc --include_imports --descriptor_set_out=FILE`
+    /// [default: what the server says by reflection, else what its executable has in it]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proto_set: Option<PathBuf>,
     /// Header for every request; `NAME: env:VARIABLE` takes the value from the environment. Never recorded
     #[arg(long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
-    /// Variable for the service; `{otlp.addr}`, `{otlp.url}` and `{port.NAME}` are filled in
+    /// Variable for the service; `{otlp.addr}`, `{otlp.url}`, `{port.NAME}` and `{stall.NAME.addr}` are filled in
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) env: Vec<String>,
+    /// Forwarder before a dependency, to catch fast handlers waiting for it; the service connects to
+    /// `{stall.NAME.addr}` instead
+    #[arg(long, value_name = "NAME=HOST:PORT")]
+    pub(crate) stall: Vec<String>,
+    /// File with variables for the service, NAME=VALUE a line; --env wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Process of a service that runs already, instead of a command
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+    /// Address of a service that runs already, HOST:PORT or unix:PATH; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Vec<String>,
+    /// Where pprof answers: HOST:PORT, URL, unix:PATH, or a /path other than /debug/pprof/
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) pprof: Option<String>,
+    /// Log to follow: FILE, journald:UNIT, or - for one that is piped in
+    #[arg(long, value_name = "LOG")]
+    pub(crate) logs: Vec<String>,
+    /// Port of this machine's loopback to which a service that runs already sends its spans
+    /// [default: what its environment says, 4317 and 4318]
+    #[arg(long, value_name = "127.0.0.1:PORT")]
+    pub(crate) otlp: Option<String>,
+    /// What may be done to a service that runs already: load, audits, stop
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) consent: Vec<String>,
     /// URL that says when the service is ready: http://… or grpc://host:port
     #[arg(long, value_name = "URL")]
     pub(crate) ready: Option<String>,
+    /// Authorities (PEM) by whose certificates a TLS listener is believed
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Believe every TLS listener, whatever its certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// How long the service may take to become ready
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) ready_timeout: Option<Duration>,
@@ -89,6 +147,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, words: &ArgMatches) -> Ended {
+    if let Some(names) = several::named(&args)? {
+        return several::run(&args, words, &names);
+    }
     let settings = settings(&args, words)?;
     args.output.prepare()?;
     let (report, code) = carry_out(&settings, args.silent)?;
@@ -105,7 +166,7 @@ pub(crate) fn parsed(words: &[String]) -> anyhow::Result<(RunReport, u8)> {
 }
 
 /// Runs the checklist and keeps its reports in the bundle.
-fn carry_out(settings: &Settings, silent: bool) -> anyhow::Result<(RunReport, u8)> {
+pub(crate) fn carry_out(settings: &Settings, silent: bool) -> anyhow::Result<(RunReport, u8)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -1,6 +1,7 @@
 //! The commands: one file each, one line each in [`Commands`].
 
 mod check;
+mod container;
 mod demo;
 mod explain;
 mod output;
@@ -8,6 +9,8 @@ pub(crate) mod pprof;
 mod replay;
 mod run_dir;
 mod settings;
+mod several;
+mod target;
 
 use clap::{ArgMatches, Parser, Subcommand};
 

@@ -57,6 +57,10 @@ impl World for Real {
         fs::write(path, bytes)
     }
 
+    fn make_folder(&mut self, path: &str) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
     fn fetch(&mut self, url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

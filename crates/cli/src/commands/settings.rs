@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::ArgMatches;
 use shakedown_checklist::config::{self, Config, FILE, ServiceTable, StartTable};
-use shakedown_checklist::{Dependency, Settings, Start, rules_named};
-use shakedown_evidence::{Request, RequestKind};
+use shakedown_checklist::{Attach, Dependency, Settings, Start, rules_named};
+use shakedown_evidence::secret::is_secret_name;
+use shakedown_evidence::{Request, RequestKind, Stall};
 use shakedown_findings::Severity;
 
 use super::check::Args;
 use super::run_dir::bundle_dir;
+use super::{container, target};
 
 /// The window of an ordinary run: long enough for what happens every half minute.
 const WINDOW: Duration = Duration::from_secs(30);
@@ -40,15 +42,17 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
     let base = table
         .as_ref()
         .map_or(PathBuf::new(), |(_, base)| base.clone());
-    let start = start(args, service, &base)?;
-    let name = service.map_or_else(
-        || name_of(&start.command),
-        |service| service.name().to_owned(),
-    );
     let mut requests = given(args, words)?;
     if requests.is_empty() {
         requests = service.map(ServiceTable::requests).unwrap_or_default();
     }
+    let attach = target::attach(args, service, &requests)?;
+    let start = start(args, service, &base, attach.is_some())?;
+    let name = match (service, &attach) {
+        (Some(service), _) => service.name().to_owned(),
+        (None, Some(attach)) => attached_name(attach),
+        (None, None) => name_of(&start.command),
+    };
     for word in &args.only {
         if rules_named(word).is_empty() {
             bail!(
@@ -74,6 +78,12 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         dependencies: service
             .map(|service| dependencies(service, &base))
             .unwrap_or_default(),
+        stalls: stalls(args, service)?,
+        proto_set: args.proto_set.clone().or_else(|| {
+            let set = service.and_then(|service| service.proto_set.as_ref());
+            set.map(|set| base.join(set))
+        }),
+        secrets: secrets(args, service),
         headers: headers(args, service)?,
         private: service
             .map(|service| service.private.clone())
@@ -84,6 +94,9 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         source: args.source.clone().or_else(|| {
             service.and_then(|service| service.source.as_ref().map(|source| base.join(source)))
         }),
+        trust: target::trust(args, &requests, attach.as_ref())?,
+        logs: target::logs(args, service, &base)?,
+        pprof_prefix: target::pprof(args, service)?.prefix,
         window: args
             .window
             .unwrap_or(if quick { WINDOW_QUICK } else { WINDOW }),
@@ -100,11 +113,12 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         guardian: std::env::current_exe().context("our own executable")?,
         name,
         start,
+        attach,
         requests,
     })
 }
 
-fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
+pub(crate) fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
     let path = match &args.config {
         Some(path) => path.clone(),
         None if Path::new(FILE).exists() => PathBuf::from(FILE),
@@ -118,17 +132,27 @@ fn folder(path: &Path) -> PathBuf {
     path.parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Result<Start> {
+fn start(
+    args: &Args,
+    service: Option<&ServiceTable>,
+    base: &Path,
+    runs_already: bool,
+) -> anyhow::Result<Start> {
     let table = service.map(|service| &service.start);
-    let mut env: Vec<(String, String)> = table.map(|table| pairs(&table.env)).unwrap_or_default();
-    for word in &args.env {
-        let (name, value) = word
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| anyhow!("--env {word}: it is written NAME=VALUE"))?;
-        env.retain(|(known, _)| known != name);
-        env.push((name.to_owned(), value.to_owned()));
+    let ready = args
+        .ready
+        .clone()
+        .or_else(|| table.and_then(|table| table.ready.clone()));
+    if runs_already {
+        if !(args.env.is_empty() && args.env_file.is_empty()) {
+            bail!("--env: the service runs already, with the environment that it was started with");
+        }
+        return Ok(Start {
+            ready,
+            ..Start::default()
+        });
     }
+    let env = environment(args, table, base)?;
     let from_args = !args.command.is_empty();
     let command = if from_args {
         args.command.clone()
@@ -137,16 +161,11 @@ fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Re
     };
     if command.is_empty() {
         bail!(
-            "what is to be checked? give the command that starts the service after `--`, as in: shakedown check --http 'GET /' -- ./service (or start.cmd in {FILE})"
+            "what is to be checked? give the command that starts the service after `--`, as in: shakedown check --http 'GET /' -- ./service (or start.cmd in {FILE}); or --pid PID or --address HOST:PORT of one that runs"
         );
     }
-    if command
-        .first()
-        .is_some_and(|program| program == "docker" || program == "podman")
-    {
-        bail!(
-            "a container's processes are not ours to watch: run the service itself, as in: shakedown check -- ./service"
-        );
+    if let Some(advice) = container::advice(&command) {
+        bail!("{advice}");
     }
     let cwd = table
         .filter(|_| !from_args)
@@ -157,11 +176,45 @@ fn start(args: &Args, service: Option<&ServiceTable>, base: &Path) -> anyhow::Re
         cwd: cwd
             .map(|cwd| base.join(cwd))
             .or_else(|| (!from_args && base != Path::new("")).then(|| base.to_owned())),
-        ready: args
-            .ready
-            .clone()
-            .or_else(|| table.and_then(|table| table.ready.clone())),
+        ready,
     })
+}
+
+/// Variables for the service: the file's, over those of its env-file; flags over both.
+fn environment(
+    args: &Args,
+    table: Option<&StartTable>,
+    base: &Path,
+) -> anyhow::Result<Vec<(String, String)>> {
+    let mut env: Vec<(String, String)> = Vec::new();
+    let mut set = |name: String, value: String| {
+        env.retain(|(known, _)| *known != name);
+        env.push((name, value));
+    };
+    let of_table = table.and_then(|table| table.env_file.as_ref());
+    if let Some(file) = of_table {
+        let variables = config::env_file(&base.join(file)).map_err(|why| anyhow!("{why}"))?;
+        variables
+            .into_iter()
+            .for_each(|(name, value)| set(name, value));
+    }
+    for (name, value) in table.iter().flat_map(|table| &table.env) {
+        set(name.clone(), value.clone());
+    }
+    for file in &args.env_file {
+        let variables = config::env_file(file).map_err(|why| anyhow!("{why}"))?;
+        variables
+            .into_iter()
+            .for_each(|(name, value)| set(name, value));
+    }
+    for word in &args.env {
+        let (name, value) = word
+            .split_once('=')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| anyhow!("--env {word}: it is written NAME=VALUE"))?;
+        set(name.to_owned(), value.to_owned());
+    }
+    Ok(env)
 }
 
 fn dependencies(service: &ServiceTable, base: &Path) -> Vec<Dependency> {
@@ -183,6 +236,19 @@ fn dependencies(service: &ServiceTable, base: &Path) -> Vec<Dependency> {
             start: start(table),
         })
         .collect()
+}
+
+/// Those of the configuration; a flag of the same name says where that one leads.
+fn stalls(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<Stall>> {
+    let mut stalls = service.map(ServiceTable::stalls).unwrap_or_default();
+    for word in &args.stall {
+        let given = config::stall_flag(word).map_err(|why| anyhow!("{why}"))?;
+        match stalls.iter_mut().find(|known| known.name == given.name) {
+            Some(known) => known.to = given.to,
+            None => stalls.push(given),
+        }
+    }
+    Ok(stalls)
 }
 
 fn pairs(table: &std::collections::BTreeMap<String, String>) -> Vec<(String, String)> {
@@ -256,6 +322,24 @@ fn headers(args: &Args, service: Option<&ServiceTable>) -> anyhow::Result<Vec<(S
     Ok(headers)
 }
 
+/// Values that must not be written down, besides those that the run itself is given: headers taken
+/// from the environment, and what the service inherits from it under a secret's name.
+fn secrets(args: &Args, service: Option<&ServiceTable>) -> Vec<String> {
+    let named = args.header.iter().filter_map(|word| {
+        let (_, value) = word.split_once(':')?;
+        value.trim().strip_prefix("env:")
+    });
+    let of_file = service.into_iter().flat_map(ServiceTable::header_variables);
+    let of_headers = named
+        .chain(of_file)
+        .filter_map(|name| std::env::var(name).ok());
+    let inherited = std::env::vars_os().filter_map(|(name, value)| {
+        let secret = is_secret_name(&name.to_string_lossy());
+        value.into_string().ok().filter(|_| secret)
+    });
+    of_headers.chain(inherited).collect()
+}
+
 /// The flags that repeat this run, whatever was said about its output.
 fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     let mut words = Vec::new();
@@ -267,6 +351,8 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         ("service", &args.service),
         ("ready", &args.ready),
         ("fail-on", &args.fail_on),
+        ("pprof", &args.pprof),
+        ("otlp", &args.otlp),
     ];
     for (name, value) in text {
         if let Some(value) = value {
@@ -276,7 +362,11 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     for (name, values) in [
         ("header", &args.header),
         ("env", &args.env),
+        ("stall", &args.stall),
         ("private", &args.private),
+        ("address", &args.address),
+        ("logs", &args.logs),
+        ("consent", &args.consent),
     ] {
         values.iter().for_each(|value| flag(name, value));
     }
@@ -289,8 +379,23 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
             flag(name, &format!("{}ms", value.as_millis()));
         }
     }
+    if let Some(file) = &args.ca {
+        flag("ca", &file.display().to_string());
+    }
+    if let Some(pid) = args.pid {
+        flag("pid", &pid.to_string());
+    }
+    for file in &args.env_file {
+        flag("env-file", &file.display().to_string());
+    }
+    if let Some(set) = &args.proto_set {
+        flag("proto-set", &set.display().to_string());
+    }
     if let Some(source) = &args.source {
         flag("source", &source.display().to_string());
+    }
+    if args.insecure {
+        words.push("--insecure".into());
     }
     if !(args.grpc.is_empty() && args.http.is_empty()) {
         words.extend(requests.iter().flat_map(Request::flags));
@@ -300,6 +405,21 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         words.extend(command.iter().cloned());
     }
     words
+}
+
+/// A service that runs already is named after its executable, else after where it is.
+fn attached_name(attach: &Attach) -> String {
+    let executable = attach
+        .pid
+        .and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+    if let Some(path) = executable {
+        return name_of(&[path.display().to_string()]);
+    }
+    let address = attach.addresses.first().map_or("", String::as_str);
+    let name = address.trim_start_matches("unix:/");
+    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_');
+    let name = name.replace(|letter| !plain(letter), "-");
+    name.trim_matches(['.', '-']).to_owned()
 }
 
 fn name_of(command: &[String]) -> String {

@@ -21,12 +21,20 @@ const TABLES: &[(&str, &str)] = &[
         "schema = 1\n[[service]]\nname = \"a\"\nstart = { zzz = 1 }",
     ),
     (
+        "attach",
+        "schema = 1\n[[service]]\nname = \"a\"\nattach = { zzz = 1 }",
+    ),
+    (
         "[[service.dependency]]",
         "schema = 1\n[[service]]\nname = \"a\"\n[[service.dependency]]\nzzz = 1",
     ),
     (
         "[[service.request]]",
         "schema = 1\n[[service]]\nname = \"a\"\n[[service.request]]\nzzz = 1",
+    ),
+    (
+        "[[service.stall]]",
+        "schema = 1\n[[service]]\nname = \"a\"\n[[service.stall]]\nzzz = 1",
     ),
     (
         "[service.stop]",

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::table::{CASES, Case};
 
 /// The rules of the checklist, in the order of every report.
-const RULES: [&str; 12] = [
+const RULES: &[&str] = &[
     "pprof-missing",
     "pprof-public",
     "pprof-incomplete",
@@ -17,11 +17,20 @@ const RULES: [&str; 12] = [
     "contention-profile-off",
     "secret-in-cmdline",
     "log-without-trace",
+    "span-id-without-trace-id",
     "context-not-forwarded",
+    "request-without-span",
+    "incoming-context-ignored",
+    "tracing-missing",
     "deadline-ignored",
     "cancel-ignored",
+    "wrong-status",
     "leak-per-request",
     "sigterm-ignored",
+    "in-flight-dropped",
+    "drain-too-slow",
+    "fd-leak",
+    "heap-growth",
 ];
 
 /// The case of a name.
@@ -54,7 +63,7 @@ impl Case {
         let mut text = format!("verdict {}\n", self.verdict);
         for rule in RULES {
             let mut others = self.but.iter();
-            let outcome = others.find(|(name, _)| *name == rule);
+            let outcome = others.find(|(name, _)| name == rule);
             let _ = writeln!(
                 text,
                 "{rule}: {}",

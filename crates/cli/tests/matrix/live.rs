@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use shakedown_report::FORMATS;
-use shakedown_testkit::{Ended, Run, freeze, orders};
+use shakedown_testkit::{Ended, Run, freeze};
 
 use crate::expected;
 use crate::table::CASES;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shakedown");
 
 #[test]
 fn healthy() {
@@ -87,6 +87,40 @@ fn log_without_trace() {
 }
 
 #[test]
+fn span_id_without_trace_id() {
+    check("span-id-without-trace-id");
+}
+
+#[test]
+fn request_without_span() {
+    check("request-without-span");
+}
+
+#[test]
+fn incoming_context_ignored() {
+    check("incoming-context-ignored");
+}
+
+#[test]
+fn tracing_missing() {
+    check("tracing-missing");
+}
+
+#[test]
+fn sampled_away() {
+    let ended = check("sampled-away");
+    let report = ended.report();
+    for rule in report["rules"].as_array().expect("a list") {
+        let reason = rule["reason"].as_str().unwrap_or_default();
+        let names_the_cause = reason.contains("most likely a sampler set in code");
+        assert!(
+            rule["outcome"] != "inconclusive" || names_the_cause,
+            "{reason}"
+        );
+    }
+}
+
+#[test]
 fn context_not_forwarded() {
     check("context-not-forwarded");
 }
@@ -99,6 +133,11 @@ fn deadline_ignored() {
 #[test]
 fn cancel_ignored() {
     check("cancel-ignored");
+}
+
+#[test]
+fn wrong_status() {
+    check("wrong-status");
 }
 
 #[test]
@@ -117,6 +156,26 @@ fn sigterm_ignored() {
 }
 
 #[test]
+fn in_flight_dropped() {
+    check("in-flight-dropped");
+}
+
+#[test]
+fn drain_too_slow() {
+    check("drain-too-slow");
+}
+
+#[test]
+fn fd_leak() {
+    check("fd-leak");
+}
+
+#[test]
+fn heap_growth() {
+    check("heap-growth");
+}
+
+#[test]
 fn no_case_of_the_table_is_left_out() {
     let tests = include_str!("live.rs");
     for case in CASES {
@@ -128,7 +187,7 @@ fn no_case_of_the_table_is_left_out() {
 fn check(name: &str) -> Ended {
     let case = expected::case(name);
     // A service that ignores SIGTERM is waited for that long; the healthy one needs 0.3 s.
-    let service = orders(case.faults).grace("4s");
+    let service = (case.service)(case.faults).grace("4s");
     let ended = Run::of(PROGRAM)
         .config(&service)
         .flags(["check", "--window", "6s", "--format", "json"])

@@ -1,9 +1,17 @@
 //! The matrix: the healthy fixture service and each of its faults, with exactly the findings and
 //! outcomes that `table` says, nothing more and nothing less.
 //!
-//! `live` runs them; `frozen` judges the bundles of such runs again.
+//! `live` runs them; `frozen` judges the bundles of such runs again. Beside the table: `stalled`,
+//! handlers too fast to be caught unless a dependency is stalled; `described`, a service that does
+//! not say what its methods are; `grpc171`, an older grpc-go; `collector` and `otlp_logs`, spans and
+//! logs that go other ways.
 
+mod collector;
+mod described;
 mod expected;
 mod frozen;
+mod grpc171;
 mod live;
+mod otlp_logs;
+mod stalled;
 mod table;

@@ -1,9 +1,13 @@
 //! The matrix: each fault of the fixture services, and all that a run on it must say.
 
-/// One fault of the fixture service `orders`.
+use shakedown_testkit::{Service, orders, plain};
+
+/// One fault of a fixture service, mostly of `orders`.
 pub(crate) struct Case {
     /// Name of the test and of the frozen bundle.
     pub(crate) name: &'static str,
+    /// The service with its faults.
+    pub(crate) service: fn(&[&str]) -> Service,
     /// What follows `-fault`.
     pub(crate) faults: &'static [&'static str],
     /// The word at the top.
@@ -28,8 +32,9 @@ pub(crate) struct Found {
     pub(crate) because_of: &'static [&'static str],
 }
 
-const HEALTHY: Case = Case {
+pub(crate) const HEALTHY: Case = Case {
     name: "healthy",
+    service: orders,
     faults: &[],
     verdict: "READY",
     code: 0,
@@ -37,13 +42,19 @@ const HEALTHY: Case = Case {
     findings: &[],
 };
 
-const NOT_READY: Case = Case {
+const NOT_PROVEN: Case = Case {
+    verdict: "NOT PROVEN",
+    code: 3,
+    ..HEALTHY
+};
+
+pub(crate) const NOT_READY: Case = Case {
     verdict: "NOT READY",
     code: 1,
     ..HEALTHY
 };
 
-const ERROR: Found = Found {
+pub(crate) const ERROR: Found = Found {
     rule: "",
     severity: "error",
     subject: "",
@@ -65,6 +76,8 @@ pub(crate) const CASES: &[Case] = &[
             ("contention-profile-off", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
+            ("wrong-status", "inconclusive"),
+            ("heap-growth", "inconclusive"),
         ],
         findings: &[Found {
             rule: "pprof-missing",
@@ -84,7 +97,9 @@ pub(crate) const CASES: &[Case] = &[
             ("contention-profile-off", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
+            ("wrong-status", "inconclusive"),
             ("leak-per-request", "failed"),
+            ("heap-growth", "inconclusive"),
         ],
         findings: &[
             Found {
@@ -116,8 +131,6 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "pprof-incomplete",
         faults: &["pprof-incomplete"],
-        verdict: "READY",
-        code: 0,
         but: &[("pprof-incomplete", "failed")],
         findings: &[Found {
             rule: "pprof-incomplete",
@@ -125,6 +138,7 @@ pub(crate) const CASES: &[Case] = &[
             subject: "127.0.0.1:PORT/debug/pprof/: allocs, threadcreate",
             ..ERROR
         }],
+        ..HEALTHY
     },
     Case {
         name: "profile-window-refused",
@@ -140,8 +154,6 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "contention-profile-off",
         faults: &["contention-profile-off"],
-        verdict: "READY",
-        code: 0,
         but: &[("contention-profile-off", "failed")],
         findings: &[Found {
             rule: "contention-profile-off",
@@ -149,6 +161,7 @@ pub(crate) const CASES: &[Case] = &[
             subject: "block and mutex profiles",
             ..ERROR
         }],
+        ..HEALTHY
     },
     Case {
         name: "secret-in-cmdline",
@@ -177,6 +190,26 @@ pub(crate) const CASES: &[Case] = &[
         ..NOT_READY
     },
     Case {
+        name: "span-id-without-trace-id",
+        faults: &["span-id-without-trace-id"],
+        but: &[
+            ("span-id-without-trace-id", "failed"),
+            ("log-without-trace", "failed"),
+        ],
+        findings: &[Found {
+            rule: "span-id-without-trace-id",
+            subject: "\"order audited\"",
+            at: Some((
+                "internal/orders/audit_span_id_without_trace_id.go",
+                "order audited",
+            )),
+            // The gRPC side logs with zap, the HTTP side with slog.
+            because_of: &["log-without-trace", "log-without-trace"],
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
         name: "context-not-forwarded",
         faults: &["context-not-forwarded"],
         but: &[("context-not-forwarded", "failed")],
@@ -189,9 +222,80 @@ pub(crate) const CASES: &[Case] = &[
         ..NOT_READY
     },
     Case {
+        name: "request-without-span",
+        faults: &["request-without-span"],
+        but: &[
+            ("log-without-trace", "failed"),
+            ("context-not-forwarded", "failed"),
+            ("request-without-span", "failed"),
+        ],
+        findings: &[Found {
+            rule: "request-without-span",
+            subject: "GET /orders/7",
+            because_of: &[
+                "log-without-trace",
+                "log-without-trace",
+                "context-not-forwarded",
+            ],
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "incoming-context-ignored",
+        faults: &["incoming-context-ignored"],
+        but: &[
+            ("log-without-trace", "inconclusive"),
+            ("span-id-without-trace-id", "inconclusive"),
+            ("context-not-forwarded", "inconclusive"),
+            ("incoming-context-ignored", "failed"),
+        ],
+        findings: &[Found {
+            rule: "incoming-context-ignored",
+            subject: "orders",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "tracing-missing",
+        service: plain,
+        but: &[
+            ("log-without-trace", "inconclusive"),
+            ("span-id-without-trace-id", "inconclusive"),
+            ("context-not-forwarded", "inconclusive"),
+            ("request-without-span", "inconclusive"),
+            ("incoming-context-ignored", "inconclusive"),
+            ("tracing-missing", "failed"),
+            ("deadline-ignored", "not applicable"),
+        ],
+        findings: &[Found {
+            rule: "tracing-missing",
+            subject: "no tracing SDK is linked",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "sampled-away",
+        faults: &["sampled-away"],
+        but: &[
+            ("log-without-trace", "inconclusive"),
+            ("span-id-without-trace-id", "inconclusive"),
+            ("context-not-forwarded", "inconclusive"),
+            ("request-without-span", "inconclusive"),
+            ("incoming-context-ignored", "inconclusive"),
+        ],
+        ..NOT_PROVEN
+    },
+    Case {
         name: "deadline-ignored",
         faults: &["deadline-ignored"],
-        but: &[("deadline-ignored", "failed"), ("cancel-ignored", "failed")],
+        but: &[
+            ("deadline-ignored", "failed"),
+            ("cancel-ignored", "failed"),
+            ("wrong-status", "not exercised"),
+        ],
         findings: &[Found {
             rule: "deadline-ignored",
             subject: "orders.v1.Orders/Search",
@@ -213,6 +317,18 @@ pub(crate) const CASES: &[Case] = &[
             ..ERROR
         }],
         ..NOT_READY
+    },
+    Case {
+        name: "wrong-status",
+        faults: &["wrong-status"],
+        but: &[("wrong-status", "failed")],
+        findings: &[Found {
+            rule: "wrong-status",
+            severity: "warning",
+            subject: "orders.v1.Orders/Search",
+            ..ERROR
+        }],
+        ..HEALTHY
     },
     Case {
         name: "http-cancel-ignored",
@@ -244,7 +360,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "sigterm-ignored",
         faults: &["sigterm-ignored"],
-        but: &[("sigterm-ignored", "failed")],
+        but: &[
+            ("sigterm-ignored", "failed"),
+            ("in-flight-dropped", "inconclusive"),
+            ("drain-too-slow", "inconclusive"),
+        ],
         findings: &[Found {
             rule: "sigterm-ignored",
             subject: "still there 4.0 s after SIGTERM",
@@ -252,5 +372,53 @@ pub(crate) const CASES: &[Case] = &[
             ..ERROR
         }],
         ..NOT_READY
+    },
+    Case {
+        name: "in-flight-dropped",
+        faults: &["in-flight-dropped"],
+        but: &[("in-flight-dropped", "failed")],
+        findings: &[Found {
+            rule: "in-flight-dropped",
+            subject: "GET /orders/7, orders.v1.Orders/Get and 1 more",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "drain-too-slow",
+        faults: &["drain-too-slow"],
+        but: &[("drain-too-slow", "failed")],
+        findings: &[Found {
+            rule: "drain-too-slow",
+            severity: "warning",
+            subject: "longer than 4.0 s after SIGTERM",
+            at: Some(("internal/orders/notice_drain_too_slow.go", "time.Sleep(")),
+            ..ERROR
+        }],
+        ..HEALTHY
+    },
+    Case {
+        name: "fd-leak",
+        faults: &["fd-leak"],
+        but: &[("fd-leak", "failed")],
+        findings: &[Found {
+            rule: "fd-leak",
+            subject: "file /etc/hosts",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "heap-growth",
+        faults: &["heap-growth"],
+        but: &[("heap-growth", "failed")],
+        findings: &[Found {
+            rule: "heap-growth",
+            severity: "warning",
+            subject: "orders.rememberEverything",
+            at: Some(("internal/orders/remember_heap_growth.go", "make([]byte")),
+            ..ERROR
+        }],
+        ..HEALTHY
     },
 ];

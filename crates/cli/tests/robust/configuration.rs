@@ -62,6 +62,14 @@ fn a_mistake_is_told_with_its_place_and_what_would_be_right() {
             &["shakedown.toml:4:1: ", "a.B/C", "not JSON"],
         ),
         (
+            service("[[service.stall]]\nname = \"db\"\nto = \"h\""),
+            &["shakedown.toml:4:1: ", "stall db", "host:port"],
+        ),
+        (
+            service("[[service.stall]]\nname = \"db\"\nto = \"h:1\"\nanswers = \"lost\""),
+            &["shakedown.toml:4:1: ", "stall db", "\"lost\"", "300ms"],
+        ),
+        (
             service("headers = { \"a b\" = \"c\" }"),
             &["shakedown.toml:", "\"a b\""],
         ),
@@ -105,9 +113,9 @@ fn a_file_without_end_is_not_read_to_its_end() {
 }
 
 #[test]
-fn one_of_several_services_must_be_named() {
+fn of_several_services_the_one_that_cannot_be_checked_is_named() {
     let several = service("[[service]]\nname = \"carts\"");
-    check(&several, &["orders, carts", "--service NAME"]);
+    check(&several, &["service orders", "start.cmd"]);
     let folder = folder(&[("shakedown.toml", several.as_bytes())]);
     let said = call(folder.path(), ["check", "--service", "cart"]);
     said.refuses(&["\"cart\"", "orders, carts"]);

@@ -51,6 +51,22 @@ fn a_flag_that_cannot_be_used_is_named_with_what_would_be_right() {
             &["--ready", "tcp://h:1"],
             &["--ready \"tcp://h:1\"", "grpc://host:port"],
         ),
+        (
+            &["--stall", "127.0.0.1:5432"],
+            &["--stall 127.0.0.1:5432", "NAME=HOST:PORT"],
+        ),
+        (
+            &["--stall", "db=postgres://h:5432"],
+            &["stall db", "without a scheme"],
+        ),
+        (
+            &["--stall", "db=h:5432"],
+            &["nothing goes through stall db", "{stall.db.addr}", "h:5432"],
+        ),
+        (
+            &["--proto-set", "no.binpb"],
+            &["--proto-set", "no.binpb", "No such file"],
+        ),
         (&["--format", "xml"], &["'xml'", "--format"]),
         (
             &["--source", "no/such"],

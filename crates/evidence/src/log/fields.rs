@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::id::{self, Id, Ids};
 use super::json::{Broken, Members, Value};
 use super::level::Level;
-use super::names::{Folded, Form, Meaning, meaning};
+use super::names::{Folded, Form, Meaning, id_meaning, meaning};
 use super::parsed::Caller;
 use super::timestamp;
 
@@ -40,6 +40,9 @@ pub struct Exchange {
     pub peer: Option<SocketAddr>,
 }
 
+/// An id with how good it is.
+type Ranked = Option<((u8, Form), Id)>;
+
 /// Fields of one line, gathered one by one.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
@@ -50,8 +53,10 @@ pub(super) struct Fields {
     pub(super) logger: Option<String>,
     pub(super) exchange: Exchange,
     message: Option<(u8, String)>,
-    trace: Option<((u8, Form), Id)>,
-    span: Option<((u8, Form), Id)>,
+    trace: Ranked,
+    span: Ranked,
+    /// Ids of the spans that are listed around the line.
+    around: (Ranked, Ranked),
     file: Option<String>,
     line: Option<u32>,
     function: Option<String>,
@@ -93,8 +98,39 @@ impl Fields {
                     }
                 }
             }
-            Value::Other => {}
+            Value::Array(list) if path.as_str().is_empty() && key == "spans" => {
+                self.spans_around(list);
+            }
+            Value::Array(_) | Value::Other => {}
         }
+    }
+
+    /// Rust's tracing lists the spans around a line, outermost first, each with its fields: ids
+    /// that were put on the outermost belong to all lines inside.
+    fn spans_around(&mut self, list: &str) {
+        let mut rest = list.strip_prefix('[').unwrap_or_default();
+        while rest.trim_start().starts_with('{') {
+            let mut members = Members::of(rest);
+            for (key, value) in members.by_ref().map_while(Result::ok) {
+                let (Value::Text(value), Some(said)) = (value, id_meaning(&key)) else {
+                    continue;
+                };
+                match said {
+                    Meaning::Trace(form) => better(&mut self.around.0, read_id(&value, form), form),
+                    Meaning::Span(form) => better(&mut self.around.1, read_id(&value, form), form),
+                    _ => {}
+                }
+            }
+            rest = members.rest().trim_start();
+            rest = rest.strip_prefix(',').unwrap_or_default();
+        }
+    }
+
+    /// The line is one of Rust's tracing, so what its spans say is its own.
+    pub(super) fn take_spans_around(&mut self) {
+        let (trace, span) = std::mem::take(&mut self.around);
+        self.trace = self.trace.take().or(trace);
+        self.span = self.span.take().or(span);
     }
 
     fn add(&mut self, path: &Folded, key: &str, value: &str) {
@@ -219,7 +255,7 @@ fn read_id(value: &str, form: Form) -> Option<Id> {
 }
 
 /// Keeps the better id: W3C before foreign, full before half, the surer name, the later one.
-fn better(known: &mut Option<((u8, Form), Id)>, found: Option<Id>, form: Form) {
+fn better(known: &mut Ranked, found: Option<Id>, form: Form) {
     let Some(found) = found else { return };
     let quality = match found {
         Id::Full(_) => 2,

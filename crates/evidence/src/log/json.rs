@@ -18,7 +18,9 @@ pub(super) enum Value<'a> {
     Number(&'a str),
     /// An object with its brackets.
     Object(&'a str),
-    /// An array, a truth value or null.
+    /// An array with its brackets.
+    Array(&'a str),
+    /// A truth value or null.
     Other,
 }
 
@@ -127,7 +129,7 @@ impl<'a> Members<'a> {
                 self.at = end;
                 Ok(match opening {
                     b'{' => Value::Object(whole),
-                    _ => Value::Other,
+                    _ => Value::Array(whole),
                 })
             }
             _ => {
@@ -265,7 +267,7 @@ mod tests {
             seen.push(match member {
                 Ok((key, Value::Text(value))) => format!("{key}={value}"),
                 Ok((key, Value::Number(value) | Value::Object(value))) => format!("{key}={value}"),
-                Ok((key, Value::Other)) => format!("{key}=?"),
+                Ok((key, Value::Array(_) | Value::Other)) => format!("{key}=?"),
                 Err(Broken) => return [seen, vec!["BROKEN".into()]].concat(),
             });
         }
@@ -338,6 +340,7 @@ mod tests {
             for (key, text, number) in members {
                 object.insert(format!("n{key}"), serde_json::json!(number));
                 object.insert(format!("o{key}"), serde_json::json!({ "text": text, "list": [text] }));
+                object.insert(format!("l{key}"), serde_json::json!([text, { "text": text }]));
                 object.insert(format!("t{key}"), serde_json::json!(text));
             }
             let whole = serde_json::to_string_pretty(&object).unwrap();
@@ -346,7 +349,7 @@ mod tests {
                 let (key, value) = member.unwrap();
                 let value = match value {
                     Value::Text(text) => serde_json::Value::String(text.into_owned()),
-                    Value::Number(text) | Value::Object(text) => serde_json::from_str(text).unwrap(),
+                    Value::Number(text) | Value::Object(text) | Value::Array(text) => serde_json::from_str(text).unwrap(),
                     Value::Other => serde_json::Value::Null,
                 };
                 read.push((key.into_owned(), value));

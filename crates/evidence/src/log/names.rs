@@ -214,15 +214,15 @@ const NAMES: [(Meaning, &str); 26] = [
     (Meaning::Caller, "caller source"),
     (
         Meaning::File,
-        "file sourcefile logoriginfilename logoriginfile logginggoogleapiscom/sourcelocationfile",
+        "file filename codefilepath sourcefile logoriginfilename logoriginfile logginggoogleapiscom/sourcelocationfile",
     ),
     (
         Meaning::Line,
-        "line lineno linenumber sourceline logoriginfileline logginggoogleapiscom/sourcelocationline",
+        "line lineno linenumber codelineno codelinenumber sourceline logoriginfileline logginggoogleapiscom/sourcelocationline",
     ),
     (
         Meaning::Function,
-        "func function sourcefunction logoriginfunction logginggoogleapiscom/sourcelocationfunction",
+        "func function codefunction codefunctionname sourcefunction logoriginfunction logginggoogleapiscom/sourcelocationfunction",
     ),
     (
         Meaning::Method,

@@ -5,14 +5,17 @@
 //! understood is text. A line is "without ids" only as far as this module can see, so a line of
 //! which a part is missing has a format of its own ([`Format::BrokenJson`]).
 
+use std::borrow::Cow;
+
 use super::fields::{Exchange, Fields};
 use super::id::Ids;
 use super::json::Members;
 use super::level::Level;
-use super::line::RawLine;
+use super::line::{RawLine, Stream};
 use super::names::{Folded, Form, id_meaning, meaning};
 use super::pairs::{Pairs, Sign};
 use super::text::{self, Head};
+use super::wrapped;
 
 /// Commas at which the rest of a cut object may begin: more than stand in one message.
 const TRIES_MAX: usize = 16;
@@ -40,6 +43,12 @@ pub enum Format {
     StdLog,
     /// glog and klog.
     Glog,
+    /// Rust's tracing-subscriber, JSON.
+    Tracing,
+    /// The same as text, full or compact.
+    TracingText,
+    /// A record that was exported over OTLP.
+    Otlp,
     /// Anything else.
     Text,
 }
@@ -50,7 +59,7 @@ impl Format {
     pub const fn is_json(self) -> bool {
         matches!(
             self,
-            Self::Zap | Self::Zerolog | Self::Slog | Self::Logrus | Self::Json
+            Self::Zap | Self::Zerolog | Self::Slog | Self::Logrus | Self::Tracing | Self::Json
         )
     }
 }
@@ -92,7 +101,26 @@ impl ParsedLine {
     /// Reads a line. Any text gives a line; the work is linear in its length.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let text = text::plain(text);
+        let mut text = text::plain(text);
+        let (mut unix_ns, mut level) = (None, None);
+        for _ in 0..wrapped::DEPTH_MAX {
+            let Some(around) = wrapped::unwrap(text.trim_start()) else {
+                break;
+            };
+            unix_ns = around.unix_ns.or(unix_ns);
+            level = around.level.or(level);
+            text = Cow::Owned(text::plain(&around.inner).into_owned());
+        }
+        let mut line = Self::read_bare(&text);
+        // Many loggers write whole seconds; who stood by with a clock knows better.
+        let is_exact = |unix_ns: &u64| !unix_ns.is_multiple_of(1_000_000_000);
+        line.unix_ns = line.unix_ns.filter(is_exact).or(unix_ns).or(line.unix_ns);
+        line.level = line.level.or(level);
+        line
+    }
+
+    /// Reads a line that nothing was put around.
+    fn read_bare(text: &str) -> Self {
         let text = text.trim_end();
         let trimmed = text.trim_start();
         if is_json_start(trimmed) {
@@ -100,6 +128,7 @@ impl ParsedLine {
         }
         prefixed_json(text)
             .or_else(|| text::glog(trimmed).map(|head| headed(Format::Glog, &head)))
+            .or_else(|| text::tracing(trimmed).map(|head| headed(Format::TracingText, &head)))
             .or_else(|| text::zap_console(text).map(|head| headed(Format::ZapConsole, &head)))
             .or_else(|| logfmt(trimmed))
             .or_else(|| text::std_log(text).map(|head| headed(Format::StdLog, &head)))
@@ -110,6 +139,12 @@ impl ParsedLine {
     /// Reads a line as it was recorded.
     #[must_use]
     pub fn of(line: &RawLine) -> Self {
+        if line.stream == Stream::Otlp {
+            return Self {
+                format: Format::Otlp,
+                ..json(&line.text)
+            };
+        }
         Self::read(&line.text)
     }
 
@@ -156,6 +191,9 @@ fn json(text: &str) -> ParsedLine {
     match fields.object(Members::of(text), |key| spelling.see(key)) {
         Ok(rest) if rest.trim().is_empty() => {
             let format = spelling.format(fields.level_is_upper);
+            if format == Format::Tracing {
+                fields.take_spans_around();
+            }
             // An object without a message says nothing in words; its text is not one.
             let mut line = ParsedLine::from(format, fields, "");
             line.message.truncate(line.message.trim_end().len());
@@ -212,6 +250,11 @@ fn headed(format: Format, head: &Head<'_>) -> ParsedLine {
         }
         None => pairs_of(head.message, &mut fields),
     }
+    for pair in head.context.into_iter().flat_map(Pairs::of) {
+        if let Some(said) = id_meaning(pair.key).filter(|_| pair.sign == Sign::Equals) {
+            fields.take(said, &pair.value);
+        }
+    }
     let caller = head.caller.map(|(file, line)| Caller {
         file: file.to_owned(),
         line,
@@ -258,6 +301,8 @@ struct Spelling {
     caller: bool,
     level: Option<usize>,
     time: Option<usize>,
+    timestamp: Option<usize>,
+    target: bool,
     msg: Option<usize>,
     message: Option<usize>,
 }
@@ -270,6 +315,8 @@ impl Spelling {
             "ts" => self.ts = true,
             "M" | "L" => self.upper = true,
             "caller" => self.caller = true,
+            "target" => self.target = true,
+            "timestamp" => self.timestamp = self.timestamp.or(Some(at)),
             "level" => self.level = self.level.or(Some(at)),
             "time" => self.time = self.time.or(Some(at)),
             "msg" => self.msg = self.msg.or(Some(at)),
@@ -284,6 +331,9 @@ impl Spelling {
     fn format(&self, upper_case_level: bool) -> Format {
         match (self.msg, self.message) {
             _ if self.upper => Format::Zap,
+            (None, _) if self.target && self.timestamp == Some(0) && upper_case_level => {
+                Format::Tracing
+            }
             (Some(_), _) if self.ts => Format::Zap,
             (Some(_), _) if upper_case_level && self.time == Some(0) => Format::Slog,
             (Some(msg), _) if self.level.is_some() => match self.time {

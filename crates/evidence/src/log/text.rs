@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::fields::file_and_line;
 use super::id::{self, Id, Ids};
-use super::json::Members;
+use super::json::{Members, nested_end, string_end};
 use super::level::Level;
 use super::timestamp;
 
@@ -29,6 +29,8 @@ pub(super) struct Head<'a> {
     pub(super) message: &'a str,
     /// A JSON object that stands after the message.
     pub(super) fields: Option<&'a str>,
+    /// Text beside the message of which pairs may be the line's ids.
+    pub(super) context: Option<&'a str>,
 }
 
 /// The text without colours and other terminal sequences, and without the zeros that a file cut
@@ -151,12 +153,94 @@ pub(super) fn glog(text: &str) -> Option<Head<'_>> {
     let dated = date.len() == 4 && date.bytes().all(|byte| byte.is_ascii_digit());
     let timed = timestamp::clock(words.next()?).is_some();
     let caller = file_and_line(words.next_back()?)?;
+    let (message, context) = klog_message(message).unwrap_or((message, None));
     (dated && timed).then_some(Head {
         level: Some(level),
         caller: Some(caller),
         message,
+        context,
         ..Head::default()
     })
+}
+
+/// klog's structured form: `"order stored" id=7 note="paid"`.
+fn klog_message(text: &str) -> Option<(&str, Option<&str>)> {
+    let end = string_end(text.as_bytes(), 0).filter(|_| text.starts_with('"'))?;
+    let (message, pairs) = (text.get(1..end - 1)?, text.get(end..)?);
+    (pairs.is_empty() || pairs.starts_with(' ')).then_some((message, Some(pairs)))
+}
+
+/// Fractions of a second that tracing-subscriber's timers write: micro- or nanoseconds.
+const TRACING_FRACTIONS: [usize; 2] = [6, 9];
+
+/// tracing-subscriber's full and compact forms: `TIME LEVEL spans: target: message`, where spans
+/// are `request{id=7}:query{…}` or bare names, and a thread and `file:line: ` may stand between.
+pub(super) fn tracing(text: &str) -> Option<Head<'_>> {
+    let (moment, length) = timestamp::calendar(text)?;
+    let time = text.get(..length)?.strip_suffix('Z')?;
+    let (_, fraction) = time.split_once('.')?;
+    if !TRACING_FRACTIONS.contains(&fraction.len()) {
+        return None;
+    }
+    // Levels are set to the right in five letters.
+    let (word, rest) = text.get(length..)?.trim_start().split_once(' ')?;
+    let level = Level::read_word(word)?;
+    let rest = match rest.strip_prefix("ThreadId(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => rest,
+    };
+    let (first, after) = segment(rest)?;
+    // A bare name before the target may be either; what is certain are fields, or a chain.
+    let has_spans = first.contains('{') || first.replace("::", "").contains(':');
+    let second = segment(after).filter(|(second, _)| is_target(second));
+    let ((target, message), context) = match second {
+        Some(second) if has_spans || second.0.contains("::") && is_target(first) => {
+            (second, Some(first))
+        }
+        _ if is_target(first) => ((first, after), None),
+        _ => return None,
+    };
+    let mut head = Head {
+        level: Some(level),
+        unix_ns: moment,
+        logger: Some(target),
+        message,
+        context,
+        ..Head::default()
+    };
+    if let Some((place, message)) = message.split_once(": ")
+        && let Some(caller) = file_and_line(place)
+    {
+        head.caller = Some(caller);
+        head.message = message;
+    }
+    Some(head)
+}
+
+/// Splits at the first `: ` that stands outside of braces.
+fn segment(text: &str) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    loop {
+        match bytes.get(at)? {
+            b'{' => at = nested_end(bytes, at)?,
+            b':' if bytes.get(at + 1) == Some(&b' ') => {
+                return Some((text.get(..at)?, text.get(at + 2..)?));
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// `orders::store`, as modules are named.
+fn is_target(text: &str) -> bool {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    text.split("::").all(is_part)
 }
 
 /// zap's console form: time, level, logger, caller, function, message and fields between tabs.

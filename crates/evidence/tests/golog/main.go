@@ -22,6 +22,7 @@ var kinds = map[string]func(){
 	"std":     stdLines,
 	"nethttp": nethttpLines,
 	"grpc":    grpcLines,
+	"glog":    glogLines,
 	"otel":    otelLines,
 	"access":  accessLines,
 	"panic":   panicLines,

@@ -20,7 +20,7 @@ fn check(text: &str) {
     );
 }
 
-fn real_lines() -> Vec<String> {
+pub(crate) fn real_lines() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let mut lines = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -91,6 +91,13 @@ fn long_lines_take_linear_time() {
         "k=[",
         "'a ",
         "NR-LINKING|",
+        "2026-11-23T07:59:33.5Z stdout P ",
+        "{\"log\":\"",
+        "\"__REALTIME_TIMESTAMP\":\"1\",\"MESSAGE\":[",
+        "Nov 23 07:59:33 host a[1]: ",
+        "a-1 | ",
+        "a{}:",
+        "\"spans\":[{",
     ] {
         let body = unit.repeat(LENGTH / unit.len());
         check(&body);
@@ -143,6 +150,7 @@ proptest! {
     fn signs_of_the_formats_in_any_order_are_read(parts in prop::collection::vec(prop::sample::select(vec![
         "{", "}", "[", "]", "\"", "\\", ":", ",", "=", " ", "\t", "trace_id", "span", "msg", "level", "INFO", "INFO[", "main.go:12", "2026/11/23", "07:59:33",
         "2026-11-23T07:59:33Z", "é", "\u{1b}[31m", "\0", "1", "-", "/", "|", "GET", "200", "'", "map", "&", "null", "goroutine 1 [", "http: ", "[core] ", "@", "*", "%",
+        "stdout", "F ", "P ", "log", "stream", "spans", "target", "timestamp", "MESSAGE", "__REALTIME_TIMESTAMP", "Nov 23", "a-1 | ", "[17]: ", "::", "<14>",
         "\\u", "d83d", "1-", "00-", "a=", "{\"", "\":", "> ", "0x", "ts", "(", ")",
     ]), 0..40)) {
         fuzz(parts.concat().as_bytes());

@@ -109,7 +109,7 @@ fn glog_and_rust_are_read() {
     );
     assert_eq!((read.level, read.unix_ns), (Some(Level::Warn), None));
     let line = r#"{"timestamp":"2026-11-23T07:59:33.5Z","level":"INFO","fields":{"message":"order stored","n":1},"target":"orders::store"}"#;
-    let read = check(line, Format::Json, "order stored");
+    let read = check(line, Format::Tracing, "order stored");
     assert_eq!(read.logger.as_deref(), Some("orders::store"));
     assert_eq!(read.unix_ns, Some(1_795_420_773_500_000_000));
 }

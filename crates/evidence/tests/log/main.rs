@@ -11,3 +11,4 @@ mod hostile;
 mod ids;
 mod lines;
 mod templates;
+mod wrapped;

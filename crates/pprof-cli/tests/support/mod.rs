@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod oracle;
+pub(crate) mod scale_up;
 
 use std::io;
 use std::path::PathBuf;
@@ -20,6 +21,10 @@ pub(crate) struct Desk {
     /// URLs that were asked for, and what they answer.
     pub(crate) asked: Vec<String>,
     pub(crate) answer: Option<Vec<u8>>,
+    /// Variables of the environment.
+    pub(crate) env: Vec<(String, String)>,
+    /// Folders that cannot be made.
+    pub(crate) refused: Vec<String>,
 }
 
 impl Desk {
@@ -36,7 +41,15 @@ impl World for Desk {
     }
 
     fn exists(&mut self, path: &str) -> bool {
-        self.folder.join(path).exists()
+        let written = |(name, _): &(String, Vec<u8>)| name == path;
+        self.written.iter().any(written) || self.folder.join(path).exists()
+    }
+
+    fn make_folder(&mut self, path: &str) -> io::Result<()> {
+        match self.refused.iter().any(|r| r == path) {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => Ok(()),
+        }
     }
 
     fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
@@ -59,8 +72,9 @@ impl World for Desk {
         folder.map_or_else(|_| "/".to_owned(), |f| f.to_string_lossy().into_owned())
     }
 
-    fn env(&self, _name: &str) -> Option<String> {
-        None
+    fn env(&self, name: &str) -> Option<String> {
+        let found = self.env.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
     }
 
     fn zone(&self, _at: i64) -> Zone {

@@ -24,6 +24,7 @@ mod list;
 mod measurement;
 mod nodelets;
 mod options;
+mod paper;
 mod proto;
 mod raw;
 mod source;
@@ -43,8 +44,9 @@ pub use options::{Granularity, Options, Sort};
 pub use raw::raw;
 pub use source::{NoSources, Sources};
 
-use crate::{Pattern, Profile};
+use crate::{Columns, Pattern, Profile};
 use graph::{Frames, Limits, Need, TagUnits, Trimmed, Weights, trimmed};
+use paper::Paper;
 use units::NumericUnits;
 
 /// What to print; regular expressions are Go's.
@@ -94,12 +96,31 @@ pub enum Command {
 /// # Errors
 /// [`ReportError`] with the original's text.
 pub fn run(
-    mut profile: Profile,
+    profile: Profile,
     command: &Command,
     options: &Options,
     sources: &dyn Sources,
     notes: &mut Vec<String>,
 ) -> Result<Vec<u8>, ReportError> {
+    let mut report = Vec::new();
+    let mut out = |bytes: &[u8]| report.extend_from_slice(bytes);
+    run_to(profile, command, options, sources, notes, &mut out)?;
+    Ok(report)
+}
+
+/// As [`run`], but gives the report to `out` piece by piece: a listing of all samples
+/// is many times as large as its profile.
+///
+/// # Errors
+/// As [`run`]; nothing was given to `out` then.
+pub fn run_to(
+    mut profile: Profile,
+    command: &Command,
+    options: &Options,
+    sources: &dyn Sources,
+    notes: &mut Vec<String>,
+    out: &mut dyn FnMut(&[u8]),
+) -> Result<(), ReportError> {
     let units = NumericUnits::of(&profile, notes);
     let options = overrides(command, options);
     filter::add_tag_frames(&mut profile, &options, notes);
@@ -111,13 +132,13 @@ pub fn run(
         filter::apply(&mut profile, &report.units, &options, notes)?;
     }
     aggregate::aggregate(&mut profile, &options);
-    report.print(profile, sources)
+    report.print(profile, sources, out)
 }
 
-/// True if the report looks at labels; else [`Profile::decode_unlabelled`] is the
-/// lighter way to read its profile.
-pub fn reads_labels(command: &Command, options: &Options) -> bool {
-    let prints_none = matches!(
+/// Which columns of samples a report looks at; [`Profile::decode_columns`] leaves the
+/// others out.
+pub fn columns(command: &Command, options: &Options) -> Columns {
+    let prints_no_labels = matches!(
         command,
         Command::Top
             | Command::TopProto
@@ -132,7 +153,11 @@ pub fn reads_labels(command: &Command, options: &Options) -> bool {
             | Command::Flame
             | Command::Comments
     );
-    !prints_none || filter::reads_labels(options)
+    let prints_no_stacks = matches!(command, Command::Tags | Command::Comments);
+    Columns {
+        labels: !prints_no_labels || filter::reads_labels(options),
+        stacks: !prints_no_stacks || filter::reads_stacks(options),
+    }
 }
 
 /// What some commands need of the options, whatever was given.
@@ -238,7 +263,8 @@ impl<'o> Report<'o> {
         &mut self,
         mut profile: Profile,
         sources: &dyn Sources,
-    ) -> Result<Vec<u8>, ReportError> {
+        out: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ReportError> {
         let text = match self.command {
             Command::Top => self.top(&profile),
             Command::Tree | Command::Peek(_) => self.tree(&profile)?,
@@ -246,9 +272,15 @@ impl<'o> Report<'o> {
                 let mut reader = source::Reader::new(sources, self.options);
                 self.list(&profile, &mut reader)?
             }
-            Command::Traces => self.traces(&profile),
+            Command::Traces => {
+                self.traces(&profile, &mut Paper::on(out));
+                return Ok(());
+            }
             Command::Tags => self.tags(&profile),
-            Command::Raw => raw(&profile, &self.options.zone),
+            Command::Raw => {
+                raw::write(&profile, &self.options.zone, &mut Paper::on(out));
+                return Ok(());
+            }
             Command::Folded => self.folded(&profile),
             Command::Json => self.json(&profile),
             Command::Csv => self.csv(&profile),
@@ -258,10 +290,17 @@ impl<'o> Report<'o> {
             Command::Comments => comments::comments(&profile),
             Command::Dot => self.dot(&profile),
             Command::Callgrind => self.callgrind(&profile),
-            Command::Proto => return Ok(self.proto(&mut profile)),
-            Command::TopProto => return Ok(self.top_proto(&profile)),
+            Command::Proto => {
+                out(&self.proto(&mut profile));
+                return Ok(());
+            }
+            Command::TopProto => {
+                out(&self.top_proto(&profile));
+                return Ok(());
+            }
         };
-        Ok(text.into_bytes())
+        out(text.as_bytes());
+        Ok(())
     }
 
     /// A value as people read it.

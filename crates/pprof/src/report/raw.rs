@@ -6,12 +6,20 @@ use std::fmt::Write as _;
 
 use super::Zone;
 use super::gofmt::duration;
+use super::paper::Paper;
 use super::units::LabelSet;
 use crate::{LocationId, Profile, Sample};
 
 /// The profile's tables as text, times in `zone`.
 pub fn raw(profile: &Profile, zone: &Zone) -> String {
-    let mut out = String::new();
+    let mut bytes = Vec::new();
+    let mut out = |piece: &[u8]| bytes.extend_from_slice(piece);
+    write(profile, zone, &mut Paper::on(&mut out));
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+pub(super) fn write(profile: &Profile, zone: &Zone, paper: &mut Paper<'_>) {
+    let out = &mut paper.text;
     for &comment in &profile.comments {
         let _ = writeln!(out, "Comment: {}", profile.text(comment));
     }
@@ -31,7 +39,7 @@ pub fn raw(profile: &Profile, zone: &Zone) -> String {
         let short: String = duration(profile.duration_nanos).chars().take(4).collect();
         let _ = writeln!(out, "Duration: {short}");
     }
-    out += "Samples:\n";
+    out.push_str("Samples:\n");
     let default = profile.text(profile.default_sample_type);
     let types = profile.sample_types().iter().map(|t| {
         let (kind, unit) = (profile.text(t.kind), profile.text(t.unit));
@@ -41,13 +49,16 @@ pub fn raw(profile: &Profile, zone: &Zone) -> String {
     let types: String = types.collect();
     let _ = writeln!(out, "{}", types.trim());
     for sample in profile.samples() {
-        write_sample(profile, &sample, &mut out);
+        write_sample(profile, &sample, paper);
+        paper.row_done();
     }
-    out += "Locations\n";
+    paper.text.push_str("Locations\n");
     for i in 0..profile.locations().len() {
-        write_location(profile, LocationId::at(i), &mut out);
+        write_location(profile, LocationId::at(i), &mut paper.text);
+        paper.row_done();
     }
-    out += "Mappings\n";
+    let out = &mut paper.text;
+    out.push_str("Mappings\n");
     for (i, m) in profile.mappings().iter().enumerate() {
         let id = profile.numbers.mappings.of(i);
         let flags = [
@@ -65,17 +76,18 @@ pub fn raw(profile: &Profile, zone: &Zone) -> String {
             m.start, m.limit, m.offset
         );
     }
-    out
 }
 
-fn write_sample(profile: &Profile, sample: &Sample<'_>, out: &mut String) {
+fn write_sample(profile: &Profile, sample: &Sample<'_>, paper: &mut Paper<'_>) {
     for value in sample.values {
-        let _ = write!(out, " {value:>10}");
+        let _ = write!(paper.text, " {value:>10}");
     }
-    out.push_str(": ");
+    paper.text.push_str(": ");
     for location in sample.locations {
-        let _ = write!(out, "{} ", profile.numbers.locations.of(location.index()));
+        paper.number(profile.numbers.locations.of(location.index()));
+        paper.text.push(' ');
     }
+    let out = &mut paper.text;
     out.push('\n');
     if sample.labels.is_empty() {
         return;

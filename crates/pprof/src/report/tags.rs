@@ -8,6 +8,7 @@ use super::graph::{Sum, Tag, sort_tags};
 use super::measurement::{percentage, scaled_label};
 use super::tabs::align;
 use super::units::is_set;
+use crate::hash::Quick;
 use crate::{Label, LabelValue, Profile};
 
 /// Sums of one key's values, and of all of them.
@@ -54,7 +55,7 @@ impl Report<'_> {
 
     fn keys<'p>(&self, profile: &'p Profile) -> BTreeMap<&'p str, Key> {
         // First by label as it stands in the file: samples repeat them.
-        let mut by_label: HashMap<Label, i64> = HashMap::new();
+        let mut by_label: HashMap<Label, i64, Quick> = HashMap::default();
         for sample in profile.samples() {
             let (value, _) = self.weights.of(&sample);
             for label in sample.labels.iter().filter(|l| is_set(l)) {

@@ -1,9 +1,8 @@
 //! `-traces`: every sample with its labels and stack.
 
-use std::fmt::Write as _;
-
 use super::graph::{Frames, Sum};
 use super::measurement::label;
+use super::paper::Paper;
 use super::units::LabelSet;
 use super::{Report, header};
 use crate::Profile;
@@ -11,17 +10,20 @@ use crate::Profile;
 const SEPARATOR: &str = "-----------+-------------------------------------------------------";
 
 impl Report<'_> {
-    pub(super) fn traces(&self, profile: &Profile) -> String {
-        let mut out = header::profile_lines(self, profile).join("\n") + "\n";
+    pub(super) fn traces(&self, profile: &Profile, paper: &mut Paper<'_>) {
+        paper.text += &header::profile_lines(self, profile).join("\n");
+        paper.text.push('\n');
         let frames = Frames::of(profile, false, None);
         let names: Vec<String> = frames.infos.iter().map(|i| i.printable()).collect();
         for sample in profile.samples() {
             if sample.locations.is_empty() {
                 continue;
             }
-            let _ = writeln!(out, "{SEPARATOR}");
+            let out = &mut paper.text;
+            out.push_str(SEPARATOR);
+            out.push('\n');
             if !sample.labels.is_empty() {
-                self.labels(&LabelSet::of(profile, &sample), &mut out);
+                self.labels(&LabelSet::of(profile, &sample), out);
             }
             let (value, divisor) = self.weights.of(&sample);
             let mut value = format!("{:>10}", self.value(Sum { value, divisor }.shown()));
@@ -44,9 +46,10 @@ impl Report<'_> {
                     value.push_str("          ");
                 }
             }
+            paper.row_done();
         }
-        let _ = writeln!(out, "{SEPARATOR}");
-        out
+        paper.text.push_str(SEPARATOR);
+        paper.text.push('\n');
     }
 
     fn labels(&self, labels: &LabelSet<'_>, out: &mut String) {

@@ -15,7 +15,7 @@ const NAMES_MAX: u64 = 1 << 20;
 
 /// Loadable parts of an executable.
 #[derive(Debug)]
-pub(super) struct Image<R> {
+pub(crate) struct Image<R> {
     data: R,
     loads: Vec<Load>,
     section: Option<(u64, u64)>,
@@ -31,7 +31,7 @@ struct Load {
 }
 
 impl<'data, R: ReadRef<'data>> Image<R> {
-    pub(super) fn parse(data: R) -> Result<Self, BuildInfoError> {
+    pub(crate) fn parse(data: R) -> Result<Self, BuildInfoError> {
         let ident = data.read_bytes_at(0, 5).unwrap_or_default();
         if !ident.starts_with(&elf::ELFMAG) {
             return Err(BuildInfoError::NotElf);
@@ -84,8 +84,13 @@ impl<'data, R: ReadRef<'data>> Image<R> {
         })
     }
 
+    /// Address and size of every part that is loaded from the file.
+    pub(crate) fn loaded(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.loads.iter().map(|load| (load.address, load.size))
+    }
+
     /// Bytes from an address, fewer than asked for where the segment ends.
-    pub(super) fn up_to(&self, address: u64, size: u64) -> Option<&'data [u8]> {
+    pub(crate) fn up_to(&self, address: u64, size: u64) -> Option<&'data [u8]> {
         let inside = |load: &&Load| {
             let within = address.checked_sub(load.address);
             within.is_some_and(|within| within < load.size)

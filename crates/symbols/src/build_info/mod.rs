@@ -14,7 +14,7 @@ use std::io::{Read, Seek};
 
 use object::{ReadCache, ReadRef};
 
-use image::Image;
+pub(crate) use image::Image;
 
 /// What the blob begins with.
 const MAGIC: &[u8] = b"\xff Go buildinf:";

@@ -1,5 +1,7 @@
+use shakedown_evidence::labels::{BASE, after};
 use shakedown_evidence::{
-    At, CallEnd, CallEnded, CallSent, Event, Listener, ListenerFacts, Request, RequestKind, Speaks,
+    CallEnd, CallEnded, CallSent, Event, Listener, ListenerFacts, Purpose, Request, RequestKind,
+    Speaks,
 };
 
 use super::*;
@@ -89,7 +91,7 @@ fn evidence(numbers: &[u64], held: u64, during: u64) -> Evidence {
 
 fn check(numbers: &[u64], held: u64, during: u64) -> Judgement {
     let seen = evidence(numbers, held, during);
-    judge(&seen, seen.calls.len())
+    judge(&seen)
 }
 
 #[test]
@@ -141,20 +143,17 @@ fn growth_that_is_no_line_or_does_not_stay_is_neither() {
 fn a_number_that_was_not_read_every_time_proves_nothing() {
     let mut seen = evidence(&[24; 5], 24, 40);
     seen.snapshots.retain(|snapshot| snapshot.label != HELD);
-    assert_eq!(
-        judge(&seen, seen.calls.len()).outcome.name(),
-        "inconclusive"
-    );
+    assert_eq!(judge(&seen).outcome.name(), "inconclusive");
     let mut seen = evidence(&[24; 5], 24, 40);
     seen.listener_facts.clear();
-    assert_eq!(
-        judge(&seen, seen.calls.len()).outcome.name(),
-        "inconclusive"
-    );
+    assert_eq!(judge(&seen).outcome.name(), "inconclusive");
 }
 
 #[test]
 fn requests_that_fail_exercise_nothing() {
-    let seen = evidence(&[24; 5], 24, 40);
-    assert_eq!(judge(&seen, 1000).outcome.name(), "not exercised");
+    let mut seen = evidence(&[24; 5], 24, 40);
+    for ended in seen.calls.iter_mut().filter_map(|call| call.ended.as_mut()) {
+        ended.end = CallEnd::Http { status: 500 };
+    }
+    assert_eq!(judge(&seen).outcome.name(), "not exercised");
 }

@@ -70,7 +70,7 @@ fn starts(counts: &[u64], ok: u64) -> Evidence {
 
 #[test]
 fn what_grows_from_start_to_start_is_found_with_its_line() {
-    let judgement = without_pprof(&starts(&[11, 21, 31, 41], 100), 40);
+    let judgement = without_pprof(&starts(&[11, 21, 31, 41], 100));
     let [finding] = judgement.findings.as_slice() else {
         panic!("{judgement:?}")
     };
@@ -90,14 +90,14 @@ fn what_grows_from_start_to_start_is_found_with_its_line() {
 #[test]
 fn a_pool_that_is_full_before_the_last_start_passes() {
     for counts in [[8, 8, 8, 8], [4, 9, 10, 10]] {
-        let judgement = without_pprof(&starts(&counts, 100), 40);
+        let judgement = without_pprof(&starts(&counts, 100));
         assert_eq!(judgement.outcome.name(), "passed", "{counts:?}");
     }
 }
 
 #[test]
 fn starts_that_are_missing_failed_or_answered_badly_prove_nothing() {
-    let outcome = |seen: &Evidence| without_pprof(seen, 40).outcome;
+    let outcome = |seen: &Evidence| without_pprof(seen).outcome;
     assert_eq!(outcome(&starts(&[8, 8, 8], 100)).name(), "inconclusive");
     assert_eq!(outcome(&starts(&[8; 4], 50)).name(), "inconclusive");
     let mut seen = starts(&[8; 4], 100);

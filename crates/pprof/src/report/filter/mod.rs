@@ -50,6 +50,21 @@ pub(super) fn reads_labels(o: &Options) -> bool {
     filters.iter().any(|filter| !filter.is_empty())
 }
 
+/// True if an option drops samples by their stacks, or shows in what is left of them.
+pub(super) fn reads_stacks(o: &Options) -> bool {
+    let filters = [
+        &o.focus,
+        &o.ignore,
+        &o.hide,
+        &o.show,
+        &o.show_from,
+        &o.prune_from,
+        &o.tag_root,
+        &o.tag_leaf,
+    ];
+    filters.iter().any(|filter| !filter.is_empty())
+}
+
 /// Applies every filter of `options`.
 pub(super) fn apply(
     profile: &mut Profile,

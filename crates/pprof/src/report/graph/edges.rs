@@ -2,9 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::{Frames, Quick, Sum, Weights};
-use crate::Profile;
+use crate::{Location, LocationId, Profile};
 
 /// A call from one node to another.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +116,72 @@ pub(super) struct Wanted<'a> {
     pub(super) to: Option<&'a [bool]>,
 }
 
+/// No node.
+const NONE: u32 = u32::MAX;
+
+/// A frame of a location that exists for the report.
+#[derive(Clone, Copy)]
+struct Step {
+    id: u32,
+    /// Edges into it are asked for.
+    callee: bool,
+    inline: bool,
+    /// Frames above it, in the same location, are left out.
+    residual: bool,
+}
+
+/// The frames of each location that exist for the report, outermost first: most frames
+/// of most stacks do not, and every stack would step over them again.
+struct Steps {
+    steps: Vec<Step>,
+    /// Where those of each location end, and whether frames behind the last are left out.
+    ends: Vec<(u32, bool)>,
+}
+
+impl Steps {
+    fn of(frames: &Frames<'_>, locations: &[Location], wanted: &Wanted<'_>) -> Self {
+        let is = |flags: Option<&[bool]>, id: u32| {
+            flags.is_none_or(|f| f.get(id as usize).copied().unwrap_or(false))
+        };
+        let mut found = Steps {
+            steps: Vec::new(),
+            ends: Vec::with_capacity(locations.len()),
+        };
+        for i in 0..locations.len() {
+            let infos = frames.at(LocationId::at(i));
+            let mut residual = false;
+            for (depth, &id) in infos.iter().enumerate().rev() {
+                if !is(wanted.kept, id) {
+                    residual = true;
+                    continue;
+                }
+                found.steps.push(Step {
+                    id,
+                    callee: is(wanted.to, id),
+                    inline: depth + 1 != infos.len(),
+                    residual,
+                });
+                residual = false;
+            }
+            let end = crate::profile::row(found.steps.len());
+            found.ends.push((end, residual));
+        }
+        found
+    }
+
+    #[inline]
+    fn at(&self, location: LocationId) -> (&[Step], bool) {
+        let i = location.index();
+        let from = match i.checked_sub(1) {
+            Some(before) => self.ends.get(before).map_or(0, |end| end.0),
+            None => 0,
+        };
+        let (to, residual) = self.ends.get(i).copied().unwrap_or_default();
+        let steps = self.steps.get(from as usize..to as usize);
+        (steps.unwrap_or(&[]), residual)
+    }
+}
+
 /// Edges among `count` nodes along the stacks of all samples; each sample counts once for an edge.
 pub(super) fn build(
     profile: &Profile,
@@ -124,58 +191,52 @@ pub(super) fn build(
     wanted: &Wanted<'_>,
 ) -> Edges {
     let mut edges = Edges::for_nodes(count);
-    let mut known: HashMap<u64, (u32, usize), Quick> = HashMap::default();
-    let is = |flags: Option<&[bool]>, id: u32| {
-        flags.is_none_or(|f| f.get(id as usize).copied().unwrap_or(false))
-    };
+    let mut known: HashMap<u64, (u32, u32), Quick> = HashMap::default();
+    let steps = Steps::of(frames, profile.locations(), wanted);
     for (number, sample) in (1..).zip(profile.samples()) {
         let weight = weights.of(&sample);
         if weight == (0, 0) {
             continue;
         }
-        let mut parent: Option<u32> = None;
+        let mut from = NONE;
         let mut residual = false;
         for &location in sample.locations.iter().rev() {
-            let infos = frames.at(location);
-            for (depth, &id) in infos.iter().enumerate().rev() {
-                if !is(wanted.kept, id) {
-                    residual = true;
+            let (steps, behind) = steps.at(location);
+            for step in steps {
+                residual |= step.residual;
+                let caller = std::mem::replace(&mut from, step.id);
+                let passed_over = std::mem::replace(&mut residual, false);
+                if !step.callee || caller == NONE || caller == step.id {
                     continue;
                 }
-                if let Some(from) = parent
-                    && from != id
-                    && is(wanted.to, id)
-                {
-                    let key = u64::from(from) << 32 | u64::from(id);
-                    let inline = depth + 1 != infos.len();
-                    let found = known.get_mut(&key);
-                    match found {
-                        Some((_, last)) if *last == number => {}
-                        Some((edge, last)) => {
+                let key = u64::from(caller) << 32 | u64::from(step.id);
+                match known.entry(key) {
+                    Entry::Occupied(mut found) => {
+                        let (edge, last) = found.get_mut();
+                        if *last != number
+                            && let Some(edge) = edges.get_mut(*edge)
+                        {
                             *last = number;
-                            if let Some(edge) = edges.get_mut(*edge) {
-                                edge.weight.add(weight);
-                                edge.residual |= residual;
-                                edge.inline &= inline;
-                            }
-                        }
-                        None => {
-                            let mut sum = Sum::default();
-                            sum.add(weight);
-                            let edge = edges.push(Edge {
-                                from,
-                                to: id,
-                                weight: sum,
-                                residual,
-                                inline,
-                            });
-                            known.insert(key, (edge, number));
+                            edge.weight.add(weight);
+                            edge.residual |= passed_over;
+                            edge.inline &= step.inline;
                         }
                     }
+                    Entry::Vacant(place) => {
+                        let mut sum = Sum::default();
+                        sum.add(weight);
+                        let edge = edges.push(Edge {
+                            from: caller,
+                            to: step.id,
+                            weight: sum,
+                            residual: passed_over,
+                            inline: step.inline,
+                        });
+                        place.insert((edge, number));
+                    }
                 }
-                parent = Some(id);
-                residual = false;
             }
+            residual |= behind;
         }
     }
     edges

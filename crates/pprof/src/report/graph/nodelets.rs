@@ -44,70 +44,147 @@ pub(in crate::report) fn sort_tags(tags: &mut [Tag], flat: bool) {
     tags.sort_by(|a, b| key(b).cmp(&key(a)).then_with(|| a.name.cmp(&b.name)));
 }
 
-/// Labels of all nodes. `path` appends a sample's nodes and gives its leaf.
-pub(super) fn build(
-    profile: &Profile,
-    count: usize,
-    weights: Weights,
-    units: &TagUnits<'_>,
-    path: impl Fn(&Sample<'_>, &mut Vec<u32>) -> Option<u32>,
-) -> Vec<Tags> {
-    let mut all: Vec<Tags> = std::iter::repeat_with(Tags::default).take(count).collect();
-    let mut nodes = Vec::new();
-    for sample in profile.samples() {
-        let weight = weights.of(&sample);
-        if weight == (0, 0) || sample.labels.is_empty() {
-            continue;
-        }
-        let (text, numbers) = (joined(profile, &sample), bytes(profile, &sample));
-        if text.is_empty() && numbers.is_empty() {
-            continue;
-        }
-        let named = |value| (value, scaled_label(value, units.bytes, units.shown));
-        let numbers: Vec<(i64, String)> = numbers.into_iter().map(named).collect();
-        nodes.clear();
-        let leaf = path(&sample, &mut nodes);
-        for (node, flat) in nodes
-            .iter()
-            .map(|&n| (n, false))
-            .chain(leaf.map(|n| (n, true)))
-        {
-            let Some(tags) = all.get_mut(node as usize) else {
-                continue;
-            };
-            let add = |tag: &mut Tag| match flat {
-                true => tag.flat.add(weight),
-                false => tag.cum.add(weight),
-            };
-            if !text.is_empty() {
-                change(&mut tags.texts, &text, ("", 0), add);
-            }
-            for (value, name) in &numbers {
-                if !tags.numbers.contains_key(&text) {
-                    tags.numbers.insert(text.clone(), TagMap::default());
-                }
-                if let Some(of_text) = tags.numbers.get_mut(&text) {
-                    change(of_text, name, (units.bytes, *value), add);
-                }
-            }
-        }
-    }
-    all
+/// What of a sample's labels is drawn: small numbers, so that nodes count without texts.
+pub(super) struct Drawn<'p> {
+    profile: &'p Profile,
+    /// Joined texts of samples; the first is "none".
+    texts: Vec<String>,
+    /// Numeric labels: the text they came with, and the number as it is shown.
+    numbers: Vec<(u32, String)>,
+    /// Of each sample its text, and its numbers with their values.
+    samples: Vec<(u32, Vec<(u32, i64)>)>,
+    unit: String,
 }
 
-/// Changes a tag, which is made where there is none; a key is copied only then.
-fn change(tags: &mut TagMap, name: &str, (unit, value): (&str, i64), add: impl Fn(&mut Tag)) {
-    if let Some(tag) = tags.get_mut(name) {
-        return add(tag);
+/// Of a node and a label: the first value seen, for numbers, and the sums.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    value: i64,
+    flat: Sum,
+    cum: Sum,
+}
+
+/// Marks the ids of numbers where they share a key with texts.
+const NUMBER: u32 = 1 << 31;
+
+impl<'p> Drawn<'p> {
+    pub(super) fn of(profile: &'p Profile, units: &TagUnits<'_>) -> Self {
+        let mut drawn = Drawn {
+            profile,
+            texts: vec![String::new()],
+            numbers: Vec::new(),
+            samples: Vec::with_capacity(profile.samples().len()),
+            unit: units.bytes.to_owned(),
+        };
+        let mut texts: HashMap<String, u32, Quick> = HashMap::default();
+        texts.insert(String::new(), 0);
+        // By value first: scaling a number to a text is slower than finding it again.
+        let mut values: HashMap<(u32, i64), u32, Quick> = HashMap::default();
+        let mut numbers: HashMap<(u32, String), u32, Quick> = HashMap::default();
+        for sample in profile.samples() {
+            if sample.labels.is_empty() {
+                drawn.samples.push((0, Vec::new()));
+                continue;
+            }
+            let next = crate::profile::row(drawn.texts.len());
+            let text = *texts
+                .entry(joined(profile, &sample))
+                .or_insert_with_key(|text| {
+                    drawn.texts.push(text.clone());
+                    next
+                });
+            let mut of_sample = Vec::new();
+            for value in bytes(profile, &sample) {
+                let id = *values.entry((text, value)).or_insert_with(|| {
+                    let name = scaled_label(value, units.bytes, units.shown);
+                    let next = crate::profile::row(drawn.numbers.len());
+                    *numbers.entry((text, name)).or_insert_with_key(|key| {
+                        drawn.numbers.push(key.clone());
+                        next
+                    })
+                });
+                of_sample.push((id, value));
+            }
+            drawn.samples.push((text, of_sample));
+        }
+        drawn
     }
-    let mut tag = Tag {
-        name: name.to_owned(),
-        unit: unit.to_owned(),
-        value,
-        ..Tag::default()
-    };
-    add(&mut tag);
-    tags.insert(name.to_owned(), tag);
+
+    /// Labels of the nodes that `wanted` flags, without those below `cutoff`. `path`
+    /// appends a sample's nodes and gives its leaf.
+    pub(super) fn at_nodes(
+        &self,
+        wanted: &[bool],
+        weights: Weights,
+        cutoff: i64,
+        path: impl Fn(&Sample<'_>, &mut Vec<u32>) -> Option<u32>,
+    ) -> Vec<Tags> {
+        let mut shares: HashMap<(u32, u32), Share, Quick> = HashMap::default();
+        let mut nodes = Vec::new();
+        for (sample, (text, numbers)) in self.profile.samples().zip(&self.samples) {
+            let weight = weights.of(&sample);
+            if weight == (0, 0) || *text == 0 && numbers.is_empty() {
+                continue;
+            }
+            nodes.clear();
+            let leaf = path(&sample, &mut nodes);
+            let is_wanted = |n: &u32| wanted.get(*n as usize).copied().unwrap_or(false);
+            for node in nodes.iter().copied().filter(is_wanted) {
+                let mut count = |label: u32, value: i64| {
+                    let share = shares.entry((node, label)).or_insert(Share {
+                        value,
+                        ..Share::default()
+                    });
+                    share.cum.add(weight);
+                    if leaf == Some(node) {
+                        share.flat.add(weight);
+                    }
+                };
+                if *text != 0 {
+                    count(*text, 0);
+                }
+                for (number, value) in numbers {
+                    count(NUMBER | number, *value);
+                }
+            }
+        }
+        let mut all: Vec<Tags> = std::iter::repeat_with(Tags::default)
+            .take(wanted.len())
+            .collect();
+        for ((node, label), share) in shares {
+            let heavy = |sum: Sum| sum.value.wrapping_abs() >= cutoff;
+            if let Some(tags) = all.get_mut(node as usize)
+                && (heavy(share.flat) || heavy(share.cum))
+            {
+                self.tag(tags, label, share);
+            }
+        }
+        all
+    }
+
+    fn tag(&self, tags: &mut Tags, label: u32, share: Share) {
+        let (of_text, name, unit) = if label & NUMBER == 0 {
+            let name = self.texts.get(label as usize).cloned().unwrap_or_default();
+            (&mut tags.texts, name, String::new())
+        } else {
+            let number = self.numbers.get((label & !NUMBER) as usize).cloned();
+            let (text, name) = number.unwrap_or_default();
+            let text = self.texts.get(text as usize).cloned().unwrap_or_default();
+            (
+                tags.numbers.entry(text).or_default(),
+                name,
+                self.unit.clone(),
+            )
+        };
+        let tag = Tag {
+            name: name.clone(),
+            unit,
+            value: share.value,
+            flat: share.flat,
+            cum: share.cum,
+        };
+        of_text.insert(name, tag);
+    }
 }
 
 /// All text labels of a sample as one, but for the mark of a base.
@@ -133,21 +210,6 @@ fn bytes(profile: &Profile, sample: &Sample<'_>) -> Vec<i64> {
         LabelValue::Text(_) => None,
     };
     sample.labels.iter().filter_map(number).collect()
-}
-
-/// Drops labels below `cutoff` from the shown nodes.
-pub(super) fn trim(graph: &mut Graph<'_>, cutoff: i64) {
-    let heavy = |_: &String, tag: &mut Tag| {
-        tag.flat.value.wrapping_abs() >= cutoff || tag.cum.value.wrapping_abs() >= cutoff
-    };
-    for &id in &graph.order {
-        if let Some(tags) = graph.tags.get_mut(id as usize) {
-            tags.texts.retain(heavy);
-            for numbers in tags.numbers.values_mut() {
-                numbers.retain(heavy);
-            }
-        }
-    }
 }
 
 /// How many nodes fit into `most` boxes, where labels take boxes too.

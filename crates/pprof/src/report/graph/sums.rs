@@ -3,6 +3,14 @@
 use super::{Frames, Node, Weights};
 use crate::Profile;
 
+/// What the sums of a node need while samples go by; two of them fill a cache line's half.
+#[derive(Clone, Copy, Default)]
+struct Cum {
+    value: i64,
+    /// The last sample that counted: recursion counts once.
+    counted: u32,
+}
+
 /// One node for each info.
 pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> Vec<Node> {
     let mut nodes: Vec<Node> = (0..frames.infos.len())
@@ -11,30 +19,38 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
             ..Node::default()
         })
         .collect();
-    // The last sample that counted for a node: recursion counts once.
-    let mut counted = vec![0usize; nodes.len()];
+    let mut cums = vec![Cum::default(); nodes.len()];
+    let mut divisors = vec![0i64; if weights.mean { nodes.len() } else { 0 }];
     for (number, sample) in (1..).zip(profile.samples()) {
         let weight = weights.of(&sample);
         if weight == (0, 0) {
             continue;
         }
-        let mut leaf = true;
+        let mut infos = sample.locations.iter().flat_map(|&l| frames.at(l));
+        if let Some(node) = infos.next().and_then(|&leaf| nodes.get_mut(leaf as usize)) {
+            node.flat.add(weight);
+        }
         for &location in sample.locations {
             for &id in frames.at(location) {
-                let id = id as usize;
-                let (Some(node), Some(last)) = (nodes.get_mut(id), counted.get_mut(id)) else {
+                let Some(cum) = cums.get_mut(id as usize) else {
                     continue;
                 };
-                if leaf {
-                    node.flat.add(weight);
-                    leaf = false;
+                if cum.counted == number {
+                    continue;
                 }
-                if *last != number {
-                    *last = number;
-                    node.cum.add(weight);
+                cum.counted = number;
+                cum.value = cum.value.wrapping_add(weight.0);
+                if let Some(divisor) = divisors.get_mut(id as usize) {
+                    *divisor = divisor.wrapping_add(weight.1);
                 }
             }
         }
+    }
+    for (node, cum) in nodes.iter_mut().zip(cums) {
+        node.cum.value = cum.value;
+    }
+    for (node, divisor) in nodes.iter_mut().zip(divisors) {
+        node.cum.divisor = divisor;
     }
     nodes
 }

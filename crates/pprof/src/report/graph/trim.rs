@@ -71,6 +71,7 @@ pub(in crate::report) fn trimmed<'p>(
         weights,
         tree,
         kept: None,
+        drawn: None,
     };
     graph.order = sums::select(&graph.nodes, limits.drop_negative);
     let total = graph
@@ -101,12 +102,15 @@ pub(in crate::report) fn trimmed<'p>(
     };
     let drawing = need == Need::Drawing;
     if drawing {
-        work.connect(&mut graph, need, units);
+        work.connect(&mut graph, need);
     }
     sort(&mut graph, by);
+    if drawing {
+        work.drawn = Some(nodelets::Drawn::of(profile, units));
+        work.label(&mut graph, limits.nodes, node_cutoff);
+    }
     if limits.nodes > 0 {
         if drawing {
-            nodelets::trim(&mut graph, node_cutoff);
             trim_edges(&mut graph, edge_cutoff);
         }
         let most = usize::try_from(limits.nodes).unwrap_or(usize::MAX);
@@ -118,15 +122,14 @@ pub(in crate::report) fn trimmed<'p>(
             let kept = graph.order.iter().take(most).copied().collect();
             work.keep(&mut graph, kept);
             if drawing {
-                work.connect(&mut graph, need, units);
+                work.connect(&mut graph, need);
                 sort(&mut graph, by);
+                work.label(&mut graph, limits.nodes, node_cutoff);
             }
         }
     }
-    if drawing {
-        nodelets::trim(&mut graph, node_cutoff);
-    } else {
-        work.connect(&mut graph, need, units);
+    if !drawing {
+        work.connect(&mut graph, need);
     }
     let dropped_edges = trim_edges(&mut graph, edge_cutoff);
     if drawing {
@@ -148,6 +151,8 @@ struct Work<'p> {
     tree: Option<call_tree::Tree>,
     /// Nodes that exist; `None` is all.
     kept: Option<Vec<bool>>,
+    /// Present where labels are drawn.
+    drawn: Option<nodelets::Drawn<'p>>,
 }
 
 impl<'p> Work<'p> {
@@ -167,19 +172,35 @@ impl<'p> Work<'p> {
         graph.order = kept;
     }
 
-    /// Builds the edges and labels that the report needs; a tree has its edges.
-    fn connect(&self, graph: &mut Graph<'p>, need: Need, units: &TagUnits<'_>) {
+    /// Builds the edges that the report needs; a tree has them.
+    fn connect(&self, graph: &mut Graph<'p>, need: Need) {
         if self.tree.is_none() {
             self.build_edges(graph, need);
         }
-        if need == Need::Drawing && (self.tree.is_none() || graph.tags.is_empty()) {
-            let path = |sample: &Sample<'_>, nodes: &mut Vec<u32>| match &self.tree {
-                Some(tree) => tree.path(&self.frames, sample, nodes),
-                None => self.path(sample, nodes),
-            };
-            graph.tags =
-                nodelets::build(self.profile, graph.nodes.len(), self.weights, units, path);
+    }
+
+    /// Builds the labels of the first `most` nodes, all if that is 0; of a tree only once,
+    /// because leaving nodes out changes no other path.
+    fn label(&self, graph: &mut Graph<'p>, most: i64, cutoff: i64) {
+        let Some(drawn) = &self.drawn else { return };
+        if self.tree.is_some() && !graph.tags.is_empty() {
+            return;
         }
+        let most = match usize::try_from(most) {
+            Ok(0) | Err(_) => usize::MAX,
+            Ok(most) => most,
+        };
+        let mut wanted = vec![false; graph.nodes.len()];
+        for &id in graph.order.iter().take(most) {
+            if let Some(flag) = wanted.get_mut(id as usize) {
+                *flag = true;
+            }
+        }
+        let path = |sample: &Sample<'_>, nodes: &mut Vec<u32>| match &self.tree {
+            Some(tree) => tree.path(&self.frames, sample, nodes),
+            None => self.path(sample, nodes),
+        };
+        graph.tags = drawn.at_nodes(&wanted, self.weights, cutoff, path);
     }
 
     /// Appends the kept nodes of a sample, each once; the leaf, if it is kept.

@@ -1,0 +1,72 @@
+//! What a report on a service that runs already must say.
+
+use serde_json::Value;
+use shakedown_testkit::{Ended, Run};
+
+use crate::PROGRAM;
+use crate::outside::Outside;
+
+/// A run with requests to all that `orders` serves.
+pub(crate) fn run() -> Run {
+    Run::of(PROGRAM).flags(["check", "--window", "6s", "--format", "json"])
+}
+
+/// The requests, by gRPC method and by a path of its HTTP listener.
+pub(crate) fn asks(run: Run, http: &str) -> Run {
+    run.flags(["--grpc", "orders.v1.Orders/Get", "--data", r#"{"id":"7"}"#])
+        .flags([
+            "--grpc",
+            "orders.v1.Orders/Search",
+            "--data",
+            r#"{"query":"bolt"}"#,
+        ])
+        .flags(["--http".to_owned(), format!("GET {http}/orders/7")])
+}
+
+/// By process.
+pub(crate) fn by_pid(run: Run, outside: &Outside) -> Run {
+    asks(run, "").flags(["--pid".to_owned(), outside.pid().to_string()])
+}
+
+/// By addresses.
+pub(crate) fn by_address(run: Run, outside: &Outside) -> Run {
+    asks(run, &format!("http://{}", outside.http)).flags([
+        "--address",
+        &outside.grpc,
+        "--pprof",
+        &format!("http://{}/debug/pprof/", outside.admin),
+    ])
+}
+
+/// The verdict, no finding, and of each rule that was not passed the outcome and a word of what
+/// would prove it.
+pub(crate) fn check(ended: &Ended, verdict: &str, but: &[(&str, &str, &str)]) {
+    let report = ended.report();
+    let rows = report["rules"].as_array().expect("rows");
+    let reasons: Vec<String> = rows.iter().map(ToString::to_string).collect();
+    let reasons = reasons.join("\n");
+    assert_eq!(
+        report["verdict"], verdict,
+        "{reasons}\n{}",
+        report["troubles"]
+    );
+    assert_eq!(
+        report["findings"],
+        Value::Array(vec![]),
+        "a healthy service"
+    );
+    for row in rows.iter().filter(|row| row["required"] == true) {
+        let name = row["name"].as_str().expect("a name");
+        let Some((_, outcome, proof)) = but.iter().find(|(rule, ..)| *rule == name) else {
+            let fine = matches!(row["outcome"].as_str(), Some("passed" | "not applicable"));
+            assert!(fine || LATER.contains(&name), "{row}");
+            continue;
+        };
+        assert_eq!(row["outcome"], *outcome, "{row}");
+        let to_prove = row["to_prove"].as_str().unwrap_or_default();
+        assert!(to_prove.contains(proof), "{row}");
+    }
+}
+
+/// Rules whose outcome on this service is checked elsewhere.
+const LATER: [&str; 0] = [];

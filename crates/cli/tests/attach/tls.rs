@@ -1,0 +1,95 @@
+//! Listeners that speak TLS.
+
+use serde_json::Value;
+use shakedown_testkit::{Ended, Run, orders};
+
+use crate::expected::{asks, check, run};
+use crate::outside::Outside;
+
+/// `orders` with TLS on all listeners, started by the run.
+fn started() -> Run {
+    let secured = orders(&[]).behind(&["sh", "-c", r#"exec "$0" "$@" -tls ca.pem"#]);
+    // The file of authorities is there before the run reads it: the service writes it anew.
+    run().config(&secured)
+}
+
+fn outcomes(ended: &Ended) -> Vec<(String, String)> {
+    let report = ended.report();
+    let rows = report["rules"].as_array().expect("rows").iter();
+    let text = |row: &Value, field: &str| row[field].as_str().expect("a text").to_owned();
+    rows.map(|row| (text(row, "name"), text(row, "outcome")))
+        .collect()
+}
+
+#[test]
+fn a_listener_whose_certificate_is_believed_is_looked_into() {
+    let run = run();
+    let outside = Outside::start(&run, &["-tls", "ca.pem"]);
+    let ended = asks(run, &format!("https://{}", outside.http))
+        .flags([
+            "--address",
+            &outside.grpc,
+            "--pprof",
+            &format!("https://{}", outside.admin),
+        ])
+        .flags(["--private", &outside.admin, "--ca", "ca.pem"])
+        .flags(["--logs", "orders.log", "--otlp", &outside.collector])
+        .flags(["--consent", "load,audits"])
+        .end();
+    check(
+        &ended,
+        "NOT PROVEN",
+        &[(
+            "sigterm-ignored",
+            "not exercised",
+            "--pid PID --consent stop",
+        )],
+    );
+    let listeners = ended.report()["target"]["listeners"].to_string();
+    for what in ["http+tls", "grpc+tls", "tls+pprof"] {
+        assert!(listeners.contains(what), "{listeners}");
+    }
+}
+
+#[test]
+fn a_started_service_may_be_believed_whatever_its_certificate() {
+    let ended = started().flags(["--insecure"]).end();
+    check(&ended, "READY", &[]);
+}
+
+#[test]
+fn nobody_is_believed_unasked() {
+    let ended = started().end();
+    assert_eq!(ended.code, Some(3), "{}", ended.stdout);
+    assert_eq!(ended.report()["findings"], Value::Array(vec![]));
+    let passed = outcomes(&ended)
+        .into_iter()
+        .filter(|(_, outcome)| outcome == "passed");
+    let passed: Vec<String> = passed.map(|(name, _)| name).collect();
+    assert!(
+        passed.iter().all(|name| name == "sigterm-ignored"),
+        "{passed:?}"
+    );
+    let row = ended.report()["rules"][0].to_string();
+    assert!(row.contains("--ca FILE or --insecure"), "{row}");
+}
+
+#[test]
+fn a_stranger_s_certificate_is_refused_with_its_remedy() {
+    let run = run();
+    let outside = Outside::start(&run, &["-tls", "ca.pem"]);
+    let other = Outside::start(&run, &["-tls", "other.pem"]);
+    let ended = run
+        .flags([
+            "--http".to_owned(),
+            format!("GET https://{}/orders/7", outside.http),
+        ])
+        .flags(["--ca", "other.pem"])
+        .at_once()
+        .end();
+    drop(other);
+    assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+    for says in ["certificate", "--insecure"] {
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+}
