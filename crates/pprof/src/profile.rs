@@ -288,6 +288,11 @@ impl Profile {
         self.mappings.first_mut()
     }
 
+    /// The mapping `id`, to be completed.
+    pub fn mapping_mut(&mut self, id: MappingId) -> Option<&mut Mapping> {
+        self.mappings.get_mut(id.index())
+    }
+
     /// Gives every location the mapping `mapping`.
     pub fn map_all_locations(&mut self, mapping: MappingId) {
         for location in &mut self.locations {
@@ -306,6 +311,11 @@ impl Profile {
             start_line,
         });
         FunctionId::at(self.functions.len() - 1)
+    }
+
+    /// The function `id`, to be completed.
+    pub fn function_mut(&mut self, id: FunctionId) -> Option<&mut Function> {
+        self.functions.get_mut(id.index())
     }
 
     /// Adds a location; `lines` has the innermost inlined call first.

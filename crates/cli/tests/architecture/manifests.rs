@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (TESTKIT, &[]),
+    ("kit", &["pprof"]),
 ];
 
 /// Starts the built program for tests; nothing that is shipped may need it.
@@ -54,8 +55,9 @@ pub(crate) const PURE: [&str; 9] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 8] = [
+const FOREIGN_OF_PURE: [&str; 9] = [
     "flate2",
+    "libdeflater",
     "memchr",
     "object",
     "regex",

@@ -41,9 +41,10 @@ fn another_collector_is_named_as_the_cause() {
     drop(collector);
     assert_eq!(ended.report()["verdict"], "NOT PROVEN");
     let reasons = reasons(&ended);
+    // Beside the rules of the item trace: wrong-status, if no answer of a handler was seen.
     let open = reasons
         .iter()
-        .filter(|(outcome, _)| outcome == "inconclusive");
+        .filter(|(outcome, why)| outcome == "inconclusive" && !why.contains("status was not seen"));
     let mut count = 0;
     for (_, reason) in open {
         assert!(reason.contains("connected to 127.0.0.1:4317"), "{reason}");

@@ -41,13 +41,19 @@ pub(crate) fn case(name: &str) -> &'static Case {
         .unwrap_or_else(|| panic!("the table has no case {name}"))
 }
 
+fn outcome_of<'a>(report: &'a Value, rule: &str) -> &'a str {
+    let mut rows = report["rules"].as_array().expect("a list").iter();
+    let row = rows.find(|row| row["name"] == rule);
+    row.and_then(|row| row["outcome"].as_str()).unwrap_or("")
+}
+
 impl Case {
     /// Compares a report with the table: verdict, outcomes and findings, nothing more and nothing
     /// less.
     pub(crate) fn check(&self, report: &Value) {
         assert_eq!(
             said(report),
-            self.expected(),
+            self.expected(report),
             "{} (left: the report; right: the table)\ntroubles: {}\nreasons:\n{}",
             self.name,
             report["troubles"],
@@ -58,17 +64,16 @@ impl Case {
         }
     }
 
-    /// The table's rows as text.
-    fn expected(&self) -> String {
+    /// The table's rows as text. Where it allows two outcomes, the one that the report has.
+    fn expected(&self, report: &Value) -> String {
         let mut text = format!("verdict {}\n", self.verdict);
         for rule in RULES {
             let mut others = self.but.iter();
             let outcome = others.find(|(name, _)| name == rule);
-            let _ = writeln!(
-                text,
-                "{rule}: {}",
-                outcome.map_or("passed", |(_, word)| word)
-            );
+            let allowed = outcome.map_or("passed", |(_, words)| words);
+            let had = outcome_of(report, rule);
+            let word = allowed.split(" or ").find(|word| *word == had);
+            let _ = writeln!(text, "{rule}: {}", word.unwrap_or(allowed));
         }
         for found in self.findings {
             let _ = writeln!(

@@ -1,0 +1,117 @@
+//! The answer's body, which is part of the request: a stream has the same deadline as its head.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+
+use super::answer::Status;
+use super::guard::Guard;
+use crate::scope::Scope;
+
+/// The deadline passed while an HTTP answer was on its way; its rest is not sent.
+///
+/// gRPC has words for this: there the stream ends with status 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("deadline exceeded while the answer was sent")]
+pub struct DeadlineExceeded;
+
+pin_project! {
+    /// A body that ends at its deadline.
+    pub struct DeadlineBody<B> {
+        // None: there is none, or the deadline ended it.
+        #[pin]
+        inner: Option<B>,
+        #[pin]
+        deadline: Option<Sleep>,
+        guard: Option<Guard>,
+        grpc: bool,
+    }
+}
+
+impl<B> Default for DeadlineBody<B> {
+    fn default() -> Self {
+        DeadlineBody {
+            inner: None,
+            deadline: None,
+            guard: None,
+            grpc: false,
+        }
+    }
+}
+
+impl<B: Body> DeadlineBody<B> {
+    pub(super) fn new(inner: B, mut guard: Guard, grpc: bool) -> Self {
+        if inner.is_end_stream() {
+            guard.answered();
+        }
+        let deadline = guard.scope().and_then(Scope::deadline);
+        DeadlineBody {
+            inner: Some(inner),
+            deadline: deadline.map(|deadline| tokio::time::sleep_until(deadline.into())),
+            guard: Some(guard),
+            grpc,
+        }
+    }
+}
+
+impl<B> Body for DeadlineBody<B>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = B::Data;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let running = this.guard.as_mut().filter(|guard| guard.scope().is_some());
+        let _entered = running
+            .as_ref()
+            .and_then(|guard| guard.scope())
+            .map(Scope::enter);
+        // First the clock: a stream that is always ready would never let it be looked at.
+        if let (Some(guard), Some(deadline)) = (running, this.deadline.as_mut().as_pin_mut())
+            && deadline.poll(context).is_ready()
+        {
+            this.inner.set(None);
+            guard.exceeded();
+            return Poll::Ready(Some(if *this.grpc {
+                Ok(Frame::trailers(Status::DeadlineExceeded.trailers()))
+            } else {
+                Err(DeadlineExceeded.into())
+            }));
+        }
+        let frame = std::task::ready!(inner.as_mut().poll_frame(context));
+        // Whoever sends the answer does not ask again after its last frame.
+        let is_last = match &frame {
+            None | Some(Err(_)) => true,
+            Some(Ok(frame)) => frame.is_trailers() || inner.is_end_stream(),
+        };
+        if let (true, Some(guard)) = (is_last, this.guard.as_mut()) {
+            guard.answered();
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}

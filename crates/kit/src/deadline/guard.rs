@@ -1,0 +1,129 @@
+//! How a request ends, and what follows for those who work for it.
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+
+use crate::scope::Scope;
+use crate::tasks::{self, Kind};
+
+static EXCEEDED: AtomicU64 = AtomicU64::new(0);
+static LATE: AtomicU64 = AtomicU64::new(0);
+static CLIENT_LEFT: AtomicU64 = AtomicU64::new(0);
+static MALFORMED: AtomicU64 = AtomicU64::new(0);
+
+/// How often requests did not end well, since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// The deadline passed while the handler waited: it was dropped.
+    pub exceeded: u64,
+    /// The handler answered after its deadline, because it ran without awaiting: its answer was
+    /// replaced by the status.
+    pub late: u64,
+    /// The client left before it had its whole answer.
+    pub client_left: u64,
+    /// The deadline that came with the request could not be read: the request was refused.
+    pub malformed: u64,
+}
+
+/// The counts so far.
+pub fn counters() -> Counters {
+    Counters {
+        exceeded: EXCEEDED.load(Ordering::Relaxed),
+        late: LATE.load(Ordering::Relaxed),
+        client_left: CLIENT_LEFT.load(Ordering::Relaxed),
+        malformed: MALFORMED.load(Ordering::Relaxed),
+    }
+}
+
+pub(super) fn count_malformed() {
+    MALFORMED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A request that runs. Dropped before one of its methods was called, the client has left.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// None: it has ended.
+    scope: Option<Scope>,
+    /// The task that works for it, and is known by its labels meanwhile.
+    task: Option<u64>,
+}
+
+impl Guard {
+    pub(super) fn new(scope: Scope) -> Self {
+        Guard {
+            scope: Some(scope),
+            task: None,
+        }
+    }
+
+    pub(super) fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    /// Makes the running task known by the labels of the request, once.
+    pub(super) fn runs_here(&mut self) {
+        if let (None, Some(scope)) = (self.task, &self.scope) {
+            self.task = tasks::current_id();
+            tasks::work_for(self.task, Some(scope.labels().clone()));
+        }
+    }
+
+    /// Ends the request, once.
+    fn end(&mut self) -> Option<Scope> {
+        let scope = self.scope.take()?;
+        tasks::work_for(self.task, None);
+        Some(scope)
+    }
+
+    pub(super) fn is_past_deadline(&self) -> bool {
+        let deadline = self.scope().and_then(Scope::deadline);
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// The whole answer is given: children run on until the deadline.
+    pub(super) fn answered(&mut self) {
+        let Some(scope) = self.end() else { return };
+        let Some(deadline) = scope.deadline() else {
+            return;
+        };
+        // Without a runtime nothing is left to end them with, nor anything that would run them.
+        let (true, Ok(runtime)) = (scope.children_running() > 0, Handle::try_current()) else {
+            return;
+        };
+        let watch = async move {
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline.into()) => scope.cancel(),
+                () = scope.children_gone() => {}
+            }
+        };
+        tasks::launch(&runtime, Kind::Kit, None, Location::caller(), watch);
+    }
+
+    /// The deadline passed while the handler waited.
+    pub(super) fn exceeded(&mut self) {
+        if let Some(scope) = self.end() {
+            EXCEEDED.fetch_add(1, Ordering::Relaxed);
+            scope.cancel();
+        }
+    }
+
+    /// The handler answered after its deadline.
+    pub(super) fn late(&mut self) {
+        if let Some(scope) = self.end() {
+            LATE.fetch_add(1, Ordering::Relaxed);
+            scope.cancel();
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(scope) = self.end() {
+            CLIENT_LEFT.fetch_add(1, Ordering::Relaxed);
+            scope.cancel();
+        }
+    }
+}

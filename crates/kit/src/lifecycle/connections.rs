@@ -1,0 +1,164 @@
+//! Serves HTTP/1 and HTTP/2 on a listener, and closes it in an order that loses no request.
+//!
+//! - Lame duck: HTTP/1 answers say `Connection: close`, so clients move on by themselves.
+//! - Closing: what the system has accepted already is taken, then the listener is closed. HTTP/2
+//!   clients get GOAWAY, idle HTTP/1 connections are closed, others finish their request.
+
+use std::error::Error;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tower_service::Service;
+
+use crate::status::{Open, Phase, Status};
+use crate::tasks::{self, Kind};
+
+/// A request's head has to arrive in this time.
+const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// Connections that the system accepted before the listener was closed, taken at most: the longest
+/// queue that Linux keeps by default.
+const QUEUE_MAX: usize = 4096;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A service that failed instead of answering; its connection is closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the service failed")]
+struct ServiceError(#[source] BoxError);
+
+/// What all listeners of a service share.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) status: Arc<Status>,
+    /// Cancelled when no new connection is wanted any more.
+    pub(crate) closing: CancellationToken,
+}
+
+/// Accepts until closing; `open` says that there is a listener.
+pub(crate) async fn serve<S, B>(listener: TcpListener, service: S, server: Server, open: Open)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let _open = open;
+    let runtime = Handle::current();
+    let mut left_to_take = QUEUE_MAX;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = server.closing.cancelled() => return,
+        };
+        if server.closing.is_cancelled() {
+            left_to_take -= 1;
+        }
+        match accepted {
+            Ok((stream, _)) => {
+                let open = server.status.connection();
+                let connection = connection(stream, service.clone(), server.clone(), open);
+                tasks::launch_as(
+                    "kit::connection",
+                    &runtime,
+                    Kind::Connection,
+                    None,
+                    Location::caller(),
+                    connection,
+                );
+            }
+            // Out of descriptors, most often: trying at once would only burn a core.
+            Err(error) => {
+                tracing::warn!(%error, "no connection accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        if left_to_take == 0 {
+            return;
+        }
+    }
+}
+
+async fn connection<S, B>(stream: TcpStream, service: S, server: Server, open: Open)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let _open = open;
+    // Small answers must not wait for an acknowledgement; without it they are only slower.
+    let _ = stream.set_nodelay(true);
+    let status = Arc::clone(&server.status);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (mut service, status) = (service.clone(), Arc::clone(&status));
+        async move {
+            let version = request.version();
+            if let Err(error) = std::future::poll_fn(|context| service.poll_ready(context)).await {
+                return Err(ServiceError(error.into()));
+            }
+            let mut response = match service.call(request).await {
+                Ok(response) => response,
+                Err(error) => return Err(ServiceError(error.into())),
+            };
+            if status.phase() >= Phase::LameDuck && version < Version::HTTP_2 {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            Ok(response)
+        }
+    });
+    let mut builder = auto::Builder::new(RegisteringExecutor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE);
+    builder.http2().timer(TokioTimer::new());
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // Errors are the client's: it left, or spoke something else.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = server.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+/// Spawns what hyper wants spawned, so that dumps show it: each HTTP/2 request is one task.
+#[derive(Debug, Clone, Copy)]
+struct RegisteringExecutor;
+
+impl<F> Executor<F> for RegisteringExecutor
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        tasks::launch_as(
+            "kit::request",
+            &Handle::current(),
+            Kind::Connection,
+            None,
+            Location::caller(),
+            future,
+        );
+    }
+}

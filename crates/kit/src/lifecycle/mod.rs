@@ -1,0 +1,14 @@
+//! One owner for signals, readiness, drain and exit.
+//!
+//! [`Builder::run`](crate::Builder::run) goes through these: set up, ready, told to stop, lame duck
+//! (not ready, but still answering, so that load balancers can learn it), draining (no new
+//! connections; those that are there finish what they have), ended. A drain has a limit, always.
+
+mod connections;
+mod drain;
+pub mod generations;
+mod signals;
+
+pub(crate) use connections::{Server, serve};
+pub(crate) use drain::{Drain, drain};
+pub(crate) use signals::{Signal, Signals};

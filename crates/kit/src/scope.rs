@@ -1,0 +1,300 @@
+//! The scope of a request: its deadline, its end, its labels, and the tasks that work for it.
+//!
+//! A scope is current while a task that belongs to it is polled. A layer opens it, [`crate::spawn`]
+//! hands it to child tasks, outgoing calls read it. It is known per thread and per poll, so code
+//! that never heard of the kit runs between them undisturbed.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http::HeaderValue;
+use pin_project_lite::pin_project;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::labels::{self, Labels, Registered};
+use crate::tasks::Kind;
+
+thread_local! {
+    static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
+}
+
+/// What everything that is done for one request has in common.
+#[derive(Debug, Clone)]
+pub struct Scope(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// What a task is that is spawned within.
+    children_are: Kind,
+    deadline: Option<Instant>,
+    cancelled: CancellationToken,
+    labels: Registered,
+    baggage: Option<HeaderValue>,
+    children: Mutex<Children>,
+    /// Told when the last child has ended.
+    gone: tokio::sync::Notify,
+}
+
+#[derive(Debug, Default)]
+struct Children {
+    /// Set with the first cancel: whoever comes later is ended at once.
+    over: bool,
+    running: HashMap<u64, AbortHandle>,
+}
+
+impl Scope {
+    /// A scope with nothing in it but what is said here; `deadline` is when its work is to stop.
+    pub fn new(deadline: Option<Instant>, labels: Labels) -> Self {
+        Self::with_baggage(deadline, labels, None)
+    }
+
+    /// A scope of tasks that belong to a generation of the configuration.
+    pub(crate) fn of_generation() -> Self {
+        Self::of(Kind::Generation, None, Labels::default(), None)
+    }
+
+    pub(crate) fn with_baggage(
+        deadline: Option<Instant>,
+        labels: Labels,
+        baggage: Option<HeaderValue>,
+    ) -> Self {
+        Self::of(Kind::Child, deadline, labels, baggage)
+    }
+
+    fn of(
+        children_are: Kind,
+        deadline: Option<Instant>,
+        labels: Labels,
+        baggage: Option<HeaderValue>,
+    ) -> Self {
+        Scope(Arc::new(Inner {
+            children_are,
+            deadline,
+            cancelled: CancellationToken::new(),
+            labels: labels::register(labels),
+            baggage,
+            children: Mutex::default(),
+            gone: tokio::sync::Notify::new(),
+        }))
+    }
+
+    /// The scope of the running task, if it has one.
+    pub fn current() -> Option<Self> {
+        CURRENT.with(|current| current.try_borrow().ok()?.clone())
+    }
+
+    pub(crate) fn children_are(&self) -> Kind {
+        self.0.children_are
+    }
+
+    /// When the work is to stop; `None` if nobody said.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// Ends the scope: its token is cancelled and its child tasks are dropped at their next await.
+    pub fn cancel(&self) {
+        self.0.cancelled.cancel();
+        let running = {
+            let mut children = self.children();
+            children.over = true;
+            std::mem::take(&mut children.running)
+        };
+        for child in running.into_values() {
+            child.abort();
+        }
+    }
+
+    /// Is cancelled at the deadline, or when the client leaves.
+    pub fn token(&self) -> &CancellationToken {
+        &self.0.cancelled
+    }
+
+    /// How many child tasks run.
+    pub fn children_running(&self) -> usize {
+        self.children().running.len()
+    }
+
+    pub(crate) fn labels(&self) -> &Registered {
+        &self.0.labels
+    }
+
+    pub(crate) fn baggage(&self) -> Option<&HeaderValue> {
+        self.0.baggage.as_ref()
+    }
+
+    /// Takes a child in; one that comes after the end is ended, too.
+    pub(crate) fn adopt(&self, id: u64, child: AbortHandle) {
+        let mut children = self.children();
+        if children.over {
+            child.abort();
+        } else if !child.is_finished() {
+            children.running.insert(id, child);
+        }
+    }
+
+    pub(crate) fn child_ended(&self, id: u64) {
+        let mut children = self.children();
+        if children.running.remove(&id).is_some() && children.running.is_empty() {
+            self.0.gone.notify_waiters();
+        }
+    }
+
+    /// Completes when no child runs.
+    pub(crate) async fn children_gone(&self) {
+        loop {
+            // Registered before the look, so that no end is missed between the two.
+            let gone = self.0.gone.notified();
+            if self.children_running() == 0 {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    fn children(&self) -> std::sync::MutexGuard<'_, Children> {
+        self.0
+            .children
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A scope with the same labels that nothing ends.
+    pub(crate) fn detached(&self) -> Self {
+        Scope(Arc::new(Inner {
+            children_are: Kind::Detached,
+            deadline: None,
+            cancelled: CancellationToken::new(),
+            labels: self.0.labels.clone(),
+            baggage: self.0.baggage.clone(),
+            children: Mutex::default(),
+            gone: tokio::sync::Notify::new(),
+        }))
+    }
+
+    /// Runs a future within this scope.
+    pub fn run<F: Future>(self, future: F) -> InScope<F> {
+        InScope {
+            scope: Some(self),
+            future,
+        }
+    }
+
+    /// Makes this scope current until the guard is dropped.
+    pub(crate) fn enter(&self) -> Entered {
+        Entered::enter(Some(self.clone()))
+    }
+}
+
+/// A scope is current on this thread, until this is dropped.
+pub(crate) struct Entered {
+    before: Option<Scope>,
+    labels_before: u64,
+}
+
+impl Entered {
+    pub(crate) fn enter(scope: Option<Scope>) -> Self {
+        let labels = scope.as_ref().map_or(0, |scope| scope.labels().id());
+        Entered {
+            before: CURRENT.replace(scope),
+            labels_before: labels::set_current(labels),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        labels::set_current(self.labels_before);
+        // Dropped outside of the borrow: the last owner of a scope frees what may look here again.
+        drop(CURRENT.replace(self.before.take()));
+    }
+}
+
+pin_project! {
+    /// A future that runs within a scope.
+    pub struct InScope<F> {
+        scope: Option<Scope>,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F> InScope<F> {
+    /// As [`Scope::run`], for what may have none: then it runs outside of every scope.
+    pub(crate) fn of(scope: Option<Scope>, future: F) -> Self {
+        InScope { scope, future }
+    }
+}
+
+impl<F: Future> Future for InScope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = Entered::enter(this.scope.clone());
+        this.future.poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn scope(name: &str) -> Scope {
+        let labels = Labels {
+            rpc: Some(name.into()),
+            ..Labels::default()
+        };
+        Scope::new(None, labels)
+    }
+
+    #[tokio::test]
+    async fn a_scope_is_current_inside_and_only_there() {
+        assert!(Scope::current().is_none());
+        let inner = scope("a/A");
+        let id = inner.labels().id();
+        inner
+            .run(async {
+                tokio::task::yield_now().await;
+                assert_eq!(labels::current_id(), id);
+                let other = scope("b/B");
+                let other_id = other.labels().id();
+                other
+                    .run(async move { assert_eq!(labels::current_id(), other_id) })
+                    .await;
+                assert_eq!(labels::current_id(), id, "the outer one is back");
+            })
+            .await;
+        assert!(Scope::current().is_none());
+        assert_eq!(labels::current_id(), 0);
+    }
+
+    #[test]
+    fn a_panic_leaves_no_scope_behind() {
+        let entered = std::panic::catch_unwind(|| {
+            let _entered = scope("a/A").enter();
+            panic!("on purpose");
+        });
+        assert!(entered.is_err());
+        assert!(Scope::current().is_none());
+        assert_eq!(labels::current_id(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_the_end_is_ended_too() {
+        let scope = scope("a/A");
+        scope.cancel();
+        let task = tokio::spawn(tokio::time::sleep(Duration::from_secs(60)));
+        scope.adopt(1, task.abort_handle());
+        assert!(task.await.expect_err("it was aborted").is_cancelled());
+        assert_eq!(scope.children_running(), 0);
+    }
+}

@@ -1,0 +1,129 @@
+//! The layer that opens a span for each request, in the caller's trace.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+use tracing::Span;
+use tracing::field::Empty;
+
+use super::{SpanContext, with_remote};
+use crate::request::Described;
+
+/// Opens a span around each request and its answer; the trace is the caller's (`traceparent`), or a
+/// new one.
+///
+/// The span is called `request` and has the field `rpc` or `route`. Its ids come from a log layer of
+/// the kit ([`crate::logs`]): without one there is a span, but it has no ids.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TraceLayer(());
+
+impl TraceLayer {
+    /// The layer.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<S> Layer<S> for TraceLayer {
+    type Service = Traced<S>;
+
+    fn layer(&self, inner: S) -> Traced<S> {
+        Traced { inner }
+    }
+}
+
+/// A service whose requests run in spans.
+#[derive(Debug, Clone)]
+pub struct Traced<S> {
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Traced<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<TracedBody<R>>;
+    type Error = S::Error;
+    type Future = TracedFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let described = Described::of(&request);
+        let remote = SpanContext::from_headers(request.headers());
+        let span = with_remote(remote, || {
+            // A root: what runs on this thread by chance is not the parent of a request.
+            tracing::info_span!(parent: None, "request", otel.kind = "server", rpc = Empty, route = Empty)
+        });
+        let field = if described.grpc { "rpc" } else { "route" };
+        span.record(field, &*described.name);
+        request.extensions_mut().insert(described);
+        let future = span.in_scope(|| self.inner.call(request));
+        TracedFuture { future, span }
+    }
+}
+
+pin_project! {
+    /// A request that runs in its span.
+    pub struct TracedFuture<F> {
+        #[pin]
+        future: F,
+        span: Span,
+    }
+}
+
+impl<F, R, E> Future for TracedFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<TracedBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let result = {
+            let _entered = this.span.enter();
+            ready!(this.future.poll(context))
+        };
+        let span = this.span.clone();
+        Poll::Ready(result.map(|response| response.map(|inner| TracedBody { inner, span })))
+    }
+}
+
+pin_project! {
+    /// A body that is made in the span of its request.
+    pub struct TracedBody<B> {
+        #[pin]
+        inner: B,
+        span: Span,
+    }
+}
+
+impl<B: Body> Body for TracedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let _entered = this.span.enter();
+        this.inner.poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

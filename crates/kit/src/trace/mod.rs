@@ -1,0 +1,127 @@
+//! Trace and span ids: the kit's own, in W3C form, and how they cross a process boundary.
+//!
+//! Ids live in the extensions of `tracing` spans. A layer of the kit ([`crate::logs::JsonLayer`])
+//! puts them there when a span begins: a child takes the trace of its parent, a root the context
+//! that came with the request, or a new trace. Whoever has a span can ask for its ids.
+
+mod layer;
+mod traceparent;
+
+use std::cell::Cell;
+
+use tracing::span;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+pub use layer::{TraceLayer, Traced, TracedBody, TracedFuture};
+pub use traceparent::{BAGGAGE, TRACEPARENT};
+
+/// Where a span stands in its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpanContext {
+    /// Never 0.
+    pub trace_id: u128,
+    /// Never 0.
+    pub span_id: u64,
+    /// Whether whoever began the trace records it; handed on as it came.
+    pub sampled: bool,
+}
+
+impl SpanContext {
+    /// The root of a new trace.
+    pub fn root() -> Self {
+        SpanContext {
+            trace_id: fastrand::u128(1..),
+            span_id: fastrand::u64(1..),
+            sampled: true,
+        }
+    }
+
+    /// Another span of the same trace.
+    #[must_use]
+    pub fn child(self) -> Self {
+        SpanContext {
+            span_id: fastrand::u64(1..),
+            ..self
+        }
+    }
+
+    /// The ids of the current span, where a layer of the kit gave it any.
+    pub fn current() -> Option<Self> {
+        let mut found = None;
+        tracing::dispatcher::get_default(|dispatch| {
+            let current = dispatch.current_span();
+            let Some(id) = current.id() else { return };
+            let registry = dispatch.downcast_ref::<tracing_subscriber::Registry>();
+            found = registry
+                .and_then(|registry| registry.span(id))
+                .and_then(|span| span.extensions().get::<SpanContext>().copied());
+        });
+        found
+    }
+}
+
+/// The span of the caller, as an extension beside [`SpanContext`] on the first span of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteParent(pub u64);
+
+thread_local! {
+    /// The context that a root span takes over which is made right now, on this thread.
+    static REMOTE: Cell<Option<SpanContext>> = const { Cell::new(None) };
+}
+
+/// Makes a span whose trace is the one that came with a request.
+fn with_remote<T>(remote: Option<SpanContext>, make: impl FnOnce() -> T) -> T {
+    /// Puts back what was there, whatever `make` does.
+    struct Restore(Option<SpanContext>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            REMOTE.set(self.0);
+        }
+    }
+    let _restore = Restore(REMOTE.replace(remote));
+    make()
+}
+
+/// Gives a new span its ids, unless it has some.
+pub(crate) fn identify<S>(span: &SpanRef<'_, S>, attributes: &span::Attributes<'_>)
+where
+    S: for<'l> LookupSpan<'l>,
+{
+    if span.extensions().get::<SpanContext>().is_some() {
+        return;
+    }
+    let parent = span
+        .parent()
+        .and_then(|parent| parent.extensions().get::<SpanContext>().copied());
+    let remote = if attributes.is_root() || parent.is_none() {
+        REMOTE.get()
+    } else {
+        None
+    };
+    let context = match (parent, remote) {
+        (_, Some(remote)) => remote.child(),
+        (Some(parent), None) => parent.child(),
+        (None, None) => SpanContext::root(),
+    };
+    let mut extensions = span.extensions_mut();
+    if let Some(remote) = remote {
+        extensions.insert(RemoteParent(remote.span_id));
+    }
+    extensions.insert(context);
+}
+
+/// Lower-case hexadecimal digits, with zeros in front.
+pub(crate) fn hex(value: u128, digits: usize) -> String {
+    let mut text = String::with_capacity(digits);
+    push_hex(&mut text, value, digits);
+    text
+}
+
+/// As [`hex`], behind what is there.
+pub(crate) fn push_hex(text: &mut String, value: u128, digits: usize) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for digit in (0..digits).rev() {
+        let nibble = (value >> (digit * 4)) as usize & 15;
+        text.push(char::from(DIGITS[nibble]));
+    }
+}

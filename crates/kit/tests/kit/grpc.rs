@@ -1,0 +1,129 @@
+//! A tonic service behind the kit, asked over HTTP/2 by a client that keeps no deadline itself.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use shakedown_kit::{Builder, Error, Kit};
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tower_service::Service;
+
+use crate::{alone, runtime};
+
+/// Answers after the time that the request's last path segment says, in ms.
+#[derive(Clone)]
+struct Sleeper;
+
+impl NamedService for Sleeper {
+    const NAME: &'static str = "test.v1.Sleeper";
+}
+
+impl Service<Request<Body>> for Sleeper {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let last = request.uri().path().rsplit('/').next();
+        let time = last.and_then(|time| time.parse().ok()).unwrap_or(0);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(time)).await;
+            Ok(tonic::Status::not_found("nothing").into_http())
+        })
+    }
+}
+
+struct Server {
+    kit: Kit,
+    address: SocketAddr,
+    thread: std::thread::JoinHandle<Result<(), Error>>,
+}
+
+fn serve(builder: Builder) -> Server {
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        builder.run(async |kit: Kit| {
+            let address = kit.serve("127.0.0.1:0", Routes::new(Sleeper)).await?;
+            tell.send((kit, address))?;
+            Ok(())
+        })
+    });
+    let (kit, address) = told.recv().expect("the setup ends well");
+    Server {
+        kit,
+        address,
+        thread,
+    }
+}
+
+/// Status of a call, from trailers or, in an answer without a body, from the head.
+async fn call(address: SocketAddr, path: &str, timeout: Option<&str>) -> String {
+    let stream = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("it listens");
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("it speaks HTTP/2");
+    tokio::spawn(connection);
+    let mut request = Request::post(format!("http://{address}{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    if let Some(timeout) = timeout {
+        request = request.header("grpc-timeout", timeout);
+    }
+    let request = request
+        .body(Empty::<Bytes>::new())
+        .expect("it is a request");
+    let answer = sender.send_request(request).await.expect("it answers");
+    let (head, body) = answer.into_parts();
+    let trailers = body
+        .collect()
+        .await
+        .expect("the body is whole")
+        .trailers()
+        .cloned();
+    let status = |headers: &HeaderMap| Some(headers.get("grpc-status")?.to_str().ok()?.to_owned());
+    status(&head.headers)
+        .or_else(|| status(&trailers?))
+        .expect("every gRPC answer has a status")
+}
+
+#[test]
+fn a_tonic_service_answers_deadline_exceeded_in_time() {
+    let _alone = alone();
+    let server = serve(Kit::builder("test").workers(2));
+    runtime().block_on(async {
+        let began = Instant::now();
+        let status = call(server.address, "/test.v1.Sleeper/60000", Some("150m")).await;
+        assert_eq!(status, "4", "tonic alone says 1");
+        assert!(began.elapsed() >= Duration::from_millis(150));
+        assert!(began.elapsed() < Duration::from_secs(20));
+        let in_time = call(server.address, "/test.v1.Sleeper/1", Some("20S")).await;
+        assert_eq!(in_time, "5", "the service's own");
+        let without = call(server.address, "/test.v1.Sleeper/1", None).await;
+        assert_eq!(without, "5");
+        let malformed = call(server.address, "/test.v1.Sleeper/1", Some("soon")).await;
+        assert_eq!(malformed, "13");
+    });
+    server.kit.stop();
+    let ended = server.thread.join().expect("it does not panic");
+    assert!(
+        ended.is_ok(),
+        "an idle HTTP/2 client gets GOAWAY: {ended:?}"
+    );
+}

@@ -1,0 +1,228 @@
+//! A whole service in this process: requests, reload, drain.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::get;
+use shakedown_kit::{Builder, Error, Kit};
+
+use crate::alone;
+
+/// A service on its own thread; what its handlers do comes from the test.
+pub(crate) struct Service {
+    pub(crate) kit: Kit,
+    pub(crate) address: SocketAddr,
+    thread: std::thread::JoinHandle<Result<(), Error>>,
+}
+
+impl Service {
+    pub(crate) fn start(builder: Builder, router: Router) -> Self {
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            builder.run(async |kit: Kit| {
+                let address = kit.serve("127.0.0.1:0", router).await?;
+                tell.send((kit, address))?;
+                Ok(())
+            })
+        });
+        let (kit, address) = told.recv().expect("the setup ends well");
+        Service {
+            kit,
+            address,
+            thread,
+        }
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.kit.admin_address().expect("it was asked for")
+    }
+
+    /// Tells it to stop and waits for its end.
+    pub(crate) fn end(self) -> (Result<(), Error>, Duration) {
+        let began = Instant::now();
+        self.kit.stop();
+        let ended = self.thread.join().expect("it does not panic");
+        (ended, began.elapsed())
+    }
+}
+
+/// The answer to a GET, head and body.
+pub(crate) fn ask(address: SocketAddr, path: &str, more: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{more}\r\n");
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("it answers");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn builder() -> Builder {
+    Kit::builder("test").workers(2).admin("127.0.0.1:0")
+}
+
+#[test]
+fn a_drain_lets_requests_and_their_children_end() {
+    let _alone = alone();
+    let (child_done, child_is_done) = mpsc::channel();
+    let (began, has_begun) = mpsc::channel();
+    let slow = move || {
+        let (child_done, began) = (child_done.clone(), began.clone());
+        async move {
+            let _ = began.send(());
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            shakedown_kit::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let _ = child_done.send(());
+            });
+            "slow"
+        }
+    };
+    let service = Service::start(builder(), Router::new().route("/slow", get(slow)));
+    let address = service.address;
+    let asking = std::thread::spawn(move || ask(address, "/slow", ""));
+    has_begun.recv().expect("the handler runs");
+    let (ended, took) = service.end();
+    assert!(ended.is_ok(), "{ended:?}");
+    assert!(asking.join().expect("it was answered").ends_with("slow"));
+    assert!(
+        child_is_done.try_recv().is_ok(),
+        "the drain counts children in"
+    );
+    assert!(took >= Duration::from_millis(300));
+    assert!(
+        TcpStream::connect(address).is_err(),
+        "the listener is closed"
+    );
+}
+
+#[test]
+fn a_drain_ends_at_its_limit_whatever_clients_do() {
+    let _alone = alone();
+    let stuck = get(|| async { std::future::pending::<()>().await });
+    let limit = Duration::from_millis(300);
+    let router = Router::new().route("/stuck", stuck);
+    let service = Service::start(builder().drain_limit(limit), router);
+    // One never speaks, one stops in the middle of its head, one waits for ever.
+    let _silent = TcpStream::connect(service.address).expect("it listens");
+    let mut halfway = TcpStream::connect(service.address).expect("it listens");
+    halfway
+        .write_all(b"GET / HTTP/1.1\r\nHo")
+        .expect("it reads");
+    let mut waits = TcpStream::connect(service.address).expect("it listens");
+    waits
+        .write_all(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("it reads");
+    std::thread::sleep(Duration::from_millis(100));
+    let (ended, took) = service.end();
+    let Err(Error::NotDrained { connections, .. }) = ended else {
+        panic!("a drain that was cut is an error: {ended:?}");
+    };
+    assert!(connections >= 1);
+    assert!(took < limit + Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn an_idle_keep_alive_connection_does_not_hold_a_drain_up() {
+    let _alone = alone();
+    let service = Service::start(builder(), Router::new().route("/", get(|| async { "hi" })));
+    let mut idle = TcpStream::connect(service.address).expect("it listens");
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("it reads");
+    let mut answer = [0; 512];
+    let length = idle.read(&mut answer).expect("it answers");
+    assert!(String::from_utf8_lossy(&answer[..length]).starts_with("HTTP/1.1 200"));
+    let (ended, took) = service.end();
+    assert!(ended.is_ok(), "{ended:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_lame_duck_is_not_ready_and_still_answers() {
+    let _alone = alone();
+    let builder = builder().lame_duck(Duration::from_millis(1500));
+    let service = Service::start(builder, Router::new().route("/", get(|| async { "hi" })));
+    let (admin, address) = (service.admin(), service.address);
+    // The phase follows the end of the setup.
+    let began = Instant::now();
+    while !ask(admin, "/readyz", "").starts_with("HTTP/1.1 200") {
+        assert!(began.elapsed() < Duration::from_secs(20), "never ready");
+    }
+    service.kit.stop();
+    while !ask(admin, "/readyz", "").starts_with("HTTP/1.1 503") {
+        assert!(began.elapsed() < Duration::from_secs(20), "never unready");
+    }
+    let mut stream = TcpStream::connect(address).expect("it still listens");
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("it reads");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .expect("it answers and closes");
+    assert!(
+        answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("hi"));
+    assert!(service.end().0.is_ok());
+}
+
+#[test]
+fn a_hundred_reloads_leave_one_generation() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("orders.conf");
+    std::fs::write(&path, "1").expect("it is written");
+    let service = Service::start(builder(), Router::new());
+    let admin = service.admin();
+    let (tell, told) = mpsc::channel();
+    let live = service.kit.config(
+        &path,
+        |text: &str| text.trim().parse::<u64>(),
+        move |value, generation| {
+            for _ in 0..3 {
+                generation.spawn(async {
+                    shakedown_kit::spawn(std::future::pending::<()>());
+                    std::future::pending::<()>().await;
+                });
+            }
+            let _ = tell.send((generation.number(), *value));
+        },
+    );
+    let live = live.expect("the first one is valid");
+    assert_eq!(told.recv().expect("it began"), (1, 1));
+    for round in 2..=100u64 {
+        std::fs::write(&path, round.to_string()).expect("it is written");
+        service.kit.reload();
+        let begun = told
+            .recv_timeout(Duration::from_secs(20))
+            .expect("it is reloaded");
+        assert_eq!(begun, (round, round));
+    }
+    let shown = || {
+        let answer = ask(admin, "/debug/kit/generations", "");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("head and body");
+        serde_json::from_str::<serde_json::Value>(body).expect("it is JSON")
+    };
+    let began = Instant::now();
+    while shown()[0]["generations"].as_array().map(Vec::len) != Some(1)
+        || shown()[0]["generations"][0]["tasks"] != 6
+    {
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", shown());
+    }
+    assert_eq!(shown()[0]["generations"][0]["generation"], 100);
+    assert_eq!(*live.load(), 100);
+
+    std::fs::write(&path, "no number").expect("it is written");
+    service.kit.reload();
+    while shown()[0]["refused"] == 0 {
+        assert!(began.elapsed() < Duration::from_secs(40), "{}", shown());
+    }
+    assert_eq!(*live.load(), 100, "what is refused changes nothing");
+    assert_eq!(shown()[0]["generations"][0]["tasks"], 6);
+    assert!(service.end().0.is_ok());
+}
