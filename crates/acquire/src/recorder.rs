@@ -79,7 +79,10 @@ impl Recorder {
 
     /// Records one event.
     pub fn record(&self, event: Event) {
-        self.lock().add(event);
+        // Looked through before it is anybody else's turn to wait for the record.
+        let discretion = Arc::clone(&self.lock().discretion);
+        let event = discretion.event(event);
+        self.lock().put(event);
         self.changed.send_replace(());
     }
 
@@ -201,6 +204,11 @@ impl Record {
 
     fn add(&mut self, event: Event) {
         let event = self.discretion.event(event);
+        self.put(event);
+    }
+
+    /// Adds what may be written down as it is.
+    fn put(&mut self, event: Event) {
         self.write(|writer| writer.event(&event));
         self.evidence.apply(event);
     }

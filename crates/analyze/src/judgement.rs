@@ -84,6 +84,7 @@ impl Found {
             location: self.location,
             message: self.message,
             exhibits: self.exhibits,
+            only_without_span: Vec::new(),
             because_of: Vec::new(),
             fix: self.fix,
             repeat: self.repeat,

@@ -84,6 +84,10 @@ pub struct Finding {
     pub message: String,
     /// The evidence.
     pub exhibits: Vec<Exhibit>,
+    /// Requests in which alone it happened, none of which a span of our trace entered: it may be a
+    /// consequence of that. For precedence; reports have it in the message.
+    #[serde(skip)]
+    pub only_without_span: Vec<String>,
     /// Shallower findings that this one explains.
     pub because_of: Vec<BecauseOf>,
     /// What to change.

@@ -153,6 +153,7 @@ mod tests {
             location: None,
             message: String::new(),
             exhibits: vec![],
+            only_without_span: vec![],
             because_of: vec![],
             fix: String::new(),
             repeat: String::new(),

@@ -143,7 +143,32 @@ impl Declared {
 }
 
 fn by_name(files: impl Iterator<Item = FileDescriptorProto>) -> Files {
-    files.map(|file| (file.name().to_owned(), file)).collect()
+    let mut files: Files = files.map(|file| (file.name().to_owned(), file)).collect();
+    let names: BTreeSet<String> = files.keys().cloned().collect();
+    for file in files.values_mut() {
+        for import in &mut file.dependency {
+            if let Some(name) = registered_as(import, &names) {
+                *import = name.to_owned();
+            }
+        }
+    }
+    files
+}
+
+/// The name of an imported file that was generated apart from the file that imports it: within its
+/// own folder it is `kv.proto`, for others `api/mvccpb/kv.proto`.
+fn registered_as<'a>(import: &str, names: &'a BTreeSet<String>) -> Option<&'a str> {
+    if names.contains(import) {
+        return None;
+    }
+    let mut rest = import;
+    while let Some((_, shorter)) = rest.split_once('/') {
+        if let Some(name) = names.get(shorter) {
+            return Some(name);
+        }
+        rest = shorter;
+    }
+    None
 }
 
 fn full_name(file: &FileDescriptorProto, name: &str) -> String {
@@ -216,6 +241,20 @@ mod tests {
         assert_eq!(schema.encode("a.A/Get", "{}").as_deref(), Ok(&b""[..]));
         let error = declared.schema("a.B").expect_err("no such service");
         assert!(error.ends_with("declares no a.B"), "{error}");
+    }
+
+    #[test]
+    fn an_import_is_found_under_the_name_that_its_file_has_in_its_own_folder() {
+        let importing = |import: &str| {
+            let files = vec![
+                file("a.proto", &[import], Some("A")),
+                file("b.proto", &[], None),
+            ];
+            let declared = check(files).expect("a set");
+            declared.schema("a.A").map(|_| ())
+        };
+        assert_eq!(importing("api/v1/b.proto"), Ok(()));
+        assert!(importing("api/v1/bb.proto").is_err());
     }
 
     #[test]

@@ -95,7 +95,11 @@ fn takes(subject: &str, usual: Duration) -> String {
 /// Without any stall: the flag that would put one before what the service was seen to call.
 fn unstalled<'a>(seen: &Evidence, subject: &str, usual: Duration) -> Audit<'a> {
     let mut peers = seen.connections.iter().flat_map(|look| &look.peers);
-    let peer = peers.next().map_or("HOST:PORT", String::as_str);
+    // Some services call themselves, and so do members of a cluster of one.
+    let itself = |peer: &String| seen.listeners.iter().any(|own| own.reach == *peer);
+    let peer = peers
+        .find(|peer| !itself(peer))
+        .map_or("HOST:PORT", String::as_str);
     Audit::NotExercised {
         why: format!(
             "{}, too fast to be caught (under {} ms)",

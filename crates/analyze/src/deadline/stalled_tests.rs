@@ -1,5 +1,5 @@
 use shakedown_evidence::{
-    Answers, At, CallEnd, CallEnded, CallSent, Connections, Event, Frame, GoroutineGroup,
+    Answers, At, CallEnd, CallEnded, CallSent, Connections, Event, Frame, GoroutineGroup, Listener,
     PprofEndpoint, Request, RequestKind, Snapshot, SnapshotForm, Stack, StallChange,
 };
 use shakedown_findings::{Exhibit, Outcome};
@@ -194,9 +194,17 @@ fn reason(outcome: &Outcome) -> (&str, &str) {
 #[test]
 fn without_a_stall_the_flag_is_named_with_what_the_service_called() {
     let mut made = Made::new(&[]);
+    let own = "127.0.0.1:2379".to_owned();
+    made.seen.apply(Event::Listener(Listener {
+        at: made.now,
+        bound: own.clone(),
+        reach: own.clone(),
+        pid: 1,
+        private: true,
+    }));
     made.seen.apply(Event::Connections(Connections {
         at: made.now,
-        peers: vec!["10.0.0.9:5432".into()],
+        peers: vec![own, "10.0.0.9:5432".into()],
     }));
     let outcome = made.judged().outcome;
     let (why, to_prove) = reason(&outcome);

@@ -159,22 +159,25 @@ fn finding(
     };
     let starts = roots.iter().map(|span| seen.at_unix_ns(span.start_unix_ns));
     let only = entries::only_without_span(seen, starts);
-    let only = only.map_or(String::new(), |only| format!(" {only}"));
+    let said = entries::only_sentence(&only).map_or(String::new(), |said| format!(" {said}"));
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.extend(inside.and_then(|span| timeline(seen, span)));
-    Found {
+    let found = Found {
         certainty: Certainty::Probable { p: chance.p },
         subject: name.to_owned(),
         location: place,
         message: format!(
-            "{who}: its {kind} span is the root of a new trace. {}.{only}",
+            "{who}: its {kind} span is the root of a new trace. {}.{said}",
             chance.sentence("such roots began")
         ),
         exhibits,
         fix: "pass the request's ctx to the call; if the work must outlive the request: context.WithoutCancel(ctx), which keeps the trace".into(),
         repeat: repeat(seen, RULE.meta.name),
+    };
+    Finding {
+        only_without_span: only,
+        ..found.by(&RULE.meta)
     }
-    .by(&RULE.meta)
 }
 
 /// The request during which a root began, and the root itself.

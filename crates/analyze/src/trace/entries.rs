@@ -83,12 +83,24 @@ pub(super) fn routes(seen: &Evidence) -> Vec<Route<'_>> {
     routes
 }
 
-/// Names the requests in which alone something happened, where no span of our trace entered them:
-/// then it is a consequence of that, and precedence attaches it by these words.
+/// The requests in which alone something happened, where no span of our trace entered them: then
+/// it is a consequence of that.
 pub(super) fn only_without_span(
     seen: &Evidence,
     moments: impl IntoIterator<Item = At>,
-) -> Option<String> {
+) -> Vec<String> {
+    only_without(seen, moments).unwrap_or_default()
+}
+
+/// Says it in a message.
+pub(super) fn only_sentence(subjects: &[String]) -> Option<String> {
+    let named = (!subjects.is_empty()).then(|| subjects.join(", "))?;
+    Some(format!(
+        "Only in requests that no span of our trace entered: {named}."
+    ))
+}
+
+fn only_without(seen: &Evidence, moments: impl IntoIterator<Item = At>) -> Option<Vec<String>> {
     let routes = routes(seen);
     let is_alone = |call: &Call| call.sent.purpose == Purpose::Traffic;
     let calls = routes.iter().flat_map(|route| &route.calls);
@@ -107,7 +119,7 @@ pub(super) fn only_without_span(
     for route in &routes {
         let without = Windows::of_calls(seen, route.unknown().filter(|call| is_alone(call)));
         if moments.iter().any(|at| without.contains(*at)) {
-            subjects.push(route.subject.as_str());
+            subjects.push(route.subject.clone());
         }
         elsewhere.retain(|at| !without.contains(*at));
     }
@@ -116,10 +128,8 @@ pub(super) fn only_without_span(
     });
     let with = Windows::of_calls(seen, entered);
     let alone = !subjects.is_empty() && !with.judge(elsewhere).is_ruled_out();
-    alone.then(|| format!("{ONLY_WITHOUT_SPAN}{}.", subjects.join(", ")))
+    alone.then_some(subjects)
 }
-
-const ONLY_WITHOUT_SPAN: &str = "Only in requests that no span of our trace entered: ";
 
 /// Answered by a handler: a route that nobody knows has no span of its own.
 fn is_answered(call: &Call) -> bool {

@@ -182,7 +182,7 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         carried => format!("Other templates carry theirs: {carried} lines."),
     };
     let only = entries::only_without_span(seen, sorted.lines(group).map(|line| line.at));
-    let only = only.map_or(String::new(), |only| format!("{only} "));
+    let said = entries::only_sentence(&only).map_or(String::new(), |said| format!("{said} "));
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.push(Exhibit::Quote {
         title: "lines".into(),
@@ -192,11 +192,11 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
             .map(|line| line.text.chars().take(SAMPLE_LENGTH).collect())
             .collect(),
     });
-    Found {
+    let found = Found {
         certainty: Certainty::Probable { p: chance.p },
         subject: format!("\"{}\"", group.template),
         message: format!(
-            "\"{}\" ({}): {count} lines without a trace id. {}. {only}{others}",
+            "\"{}\" ({}): {count} lines without a trace id. {}. {said}{others}",
             group.template,
             name(group.format),
             chance.sentence("times it was written")
@@ -205,8 +205,11 @@ fn finding(seen: &Evidence, sorted: &Sorted<'_>, group: &Group, chance: Coincide
         exhibits,
         fix: fix(group.format).into(),
         repeat: repeat(seen, RULE.meta.name),
+    };
+    Finding {
+        only_without_span: only,
+        ..found.by(&RULE.meta)
     }
-    .by(&RULE.meta)
 }
 
 /// The only place of a text in the source, where the run looked for it.

@@ -5,7 +5,7 @@ use std::process::Command;
 use shakedown_testkit::{Ended, Run};
 
 use crate::PROGRAM;
-use crate::expected::{by_address, check, run};
+use crate::expected::{STOP_BY_ADDRESS, by_address, check, run};
 use crate::outside::Outside;
 
 #[test]
@@ -33,11 +33,7 @@ fn what_only_a_process_shows_stays_open() {
             ("deadline-ignored", "not exercised", "--consent audits"),
             ("cancel-ignored", "not exercised", "--consent audits"),
             ("leak-per-request", "not exercised", "--consent load"),
-            (
-                "sigterm-ignored",
-                "not exercised",
-                "--pid PID --consent stop",
-            ),
+            STOP_BY_ADDRESS,
         ],
     );
     assert!(outside.is_alive());
@@ -65,11 +61,7 @@ fn with_consent_everything_but_the_stop_is_proven() {
                 "inconclusive",
                 "OTEL_EXPORTER_OTLP_ENDPOINT",
             ),
-            (
-                "sigterm-ignored",
-                "not exercised",
-                "--pid PID --consent stop",
-            ),
+            STOP_BY_ADDRESS,
         ],
     );
     assert!(outside.is_alive());

@@ -1,7 +1,7 @@
 //! A service in a network namespace of its own, as in a container or a pod: reached by forwarded
 //! ports, its spans forwarded back, its log followed.
 
-use crate::expected::{asks, by_pid, check, run};
+use crate::expected::{STOP_BY_ADDRESS, asks, by_pid, check, run};
 use crate::outside::Outside;
 
 #[test]
@@ -23,15 +23,7 @@ fn by_forwarded_ports_it_is_proven_as_by_its_own() {
             "load,audits",
         ])
         .end();
-    check(
-        &ended,
-        "NOT PROVEN",
-        &[(
-            "sigterm-ignored",
-            "not exercised",
-            "--pid PID --consent stop",
-        )],
-    );
+    check(&ended, "NOT PROVEN", &[STOP_BY_ADDRESS]);
     assert!(outside.is_alive());
 }
 

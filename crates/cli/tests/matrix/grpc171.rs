@@ -5,8 +5,9 @@ use std::process::Command;
 
 use shakedown_testkit::{Ended, Run, orders, source};
 
+use crate::expected;
 use crate::live::PROGRAM;
-use crate::table::{Case, ERROR, Found, HEALTHY, NOT_READY};
+use crate::table::{Case, HEALTHY};
 
 const MODULE: &str = "grpc171.mod";
 
@@ -44,20 +45,7 @@ fn healthy_handlers_are_proven_on_grpc_1_71() {
 fn an_ignored_deadline_is_found_on_grpc_1_71() {
     let case = Case {
         name: "deadline-ignored, grpc-go 1.71",
-        faults: &["deadline-ignored"],
-        but: &[
-            ("deadline-ignored", "failed"),
-            ("cancel-ignored", "failed"),
-            ("wrong-status", "not exercised"),
-        ],
-        findings: &[Found {
-            rule: "deadline-ignored",
-            subject: "orders.v1.Orders/Search",
-            at: Some(("internal/orders/shards_deadline_ignored.go", "time.Sleep(")),
-            because_of: &["cancel-ignored"],
-            ..ERROR
-        }],
-        ..NOT_READY
+        ..*expected::case("deadline-ignored")
     };
     let text = check(&case).bundled("report.txt");
     // No reset of the server's own: the caller sees the handler's answer, much too late.
