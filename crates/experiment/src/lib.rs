@@ -16,6 +16,7 @@ mod locate;
 mod oracle;
 mod quiet;
 mod readiness;
+mod rehearsal;
 mod stop;
 mod window;
 

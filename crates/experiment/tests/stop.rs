@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shakedown_evidence::drain::{Fate, fate, in_flight};
 use shakedown_evidence::{
-    At, CallBody, CallEnd, CallEnded, CallSent, DrainLook, Event, Evidence, Gone, Listener,
-    Purpose, Request, RequestKind, Role, Signalled, StopReport,
+    Answers, At, Call, CallBody, CallEnd, CallEnded, CallSent, DrainLook, Event, Evidence, Gone,
+    Listener, Purpose, Request, RequestKind, Role, Signalled, Stall, StallChange, StopReport,
 };
 use shakedown_experiment::{Action, CallPlan, Experiment, Step, Terminate};
 
@@ -42,6 +42,12 @@ struct Simulated {
     patience: Duration,
     /// Half-sent calls, and when they came.
     halves: Vec<(u32, At)>,
+    /// Its handlers wait for what is behind our stall.
+    depends: bool,
+    /// The stall holds.
+    held: bool,
+    /// So long, and then it gives up with an error.
+    waits: Duration,
 }
 
 fn ms(n: u64) -> Duration {
@@ -100,6 +106,9 @@ impl Simulated {
             closed: Vec::new(),
             patience: Duration::MAX,
             halves: Vec::new(),
+            depends: false,
+            held: false,
+            waits: Duration::MAX,
         };
         for request in 0..service.seen.run.requests.len() {
             for purpose in [Purpose::Locate, Purpose::Traffic] {
@@ -133,7 +142,8 @@ impl Simulated {
             self.body(id, 1);
             self.halves.push((id, self.now));
         }
-        let answer = (!half).then(|| self.now + self.takes);
+        let waits = half || self.depends && self.held;
+        let answer = (!waits).then(|| self.now + self.takes);
         self.open.push((id, answer));
         self.most = self.most.max(self.open.len());
     }
@@ -177,6 +187,12 @@ impl Simulated {
         for id in done {
             self.end(id, CallEnd::Http { status: 200 });
         }
+        let impatient = |call: &&Call| call.ended.is_none() && now.since(call.sent.at) > self.waits;
+        let given_up = self.seen.calls.iter().filter(impatient);
+        for id in given_up.map(|call| call.sent.id).collect::<Vec<_>>() {
+            self.open.retain(|(open, _)| *open != id);
+            self.end(id, CallEnd::Http { status: 503 });
+        }
         for (id, at) in self.halves.clone() {
             if self.open.contains(&(id, None)) && now - at >= self.patience {
                 self.open.retain(|(open, _)| *open != id);
@@ -211,6 +227,17 @@ impl Simulated {
                 }
                 self.body(id, 2);
                 self.finished.push(self.now);
+            }
+            Action::Hold { stall } => self.stall(stall, true),
+            Action::Release { stall } => {
+                self.stall(stall, false);
+                let answer = self.now + self.takes;
+                let half = |id| self.halves.iter().any(|(half, _)| *half == id);
+                for (id, at) in &mut self.open {
+                    if !half(*id) {
+                        at.get_or_insert(answer);
+                    }
+                }
             }
             Action::Signal => {
                 self.signal = Some(self.now);
@@ -248,6 +275,28 @@ impl Simulated {
             _ => {}
         }
         self.pass(ms(1));
+    }
+
+    fn stall(&mut self, name: String, holds: bool) {
+        assert_ne!(
+            self.held, holds,
+            "one that holds is let go before it holds again"
+        );
+        self.held = holds;
+        let at = self.now;
+        self.seen
+            .apply(Event::Stall(StallChange { at, name, holds }));
+    }
+
+    /// With a stall, and handlers that wait for what is behind it.
+    fn behind(mut self, answers: Answers) -> Self {
+        self.depends = true;
+        self.seen.run.stalls = vec![Stall {
+            name: "db".into(),
+            to: "127.0.0.1:5432".into(),
+            answers,
+        }];
+        self
     }
 
     /// Runs the stop to its end, and gives its report.
@@ -318,6 +367,46 @@ fn a_quick_handler_is_held_in_flight_by_half_a_body_only() {
     let mut service = Simulated::new(vec![http("")], ms(3), AtSignal::Exit);
     service.stop();
     assert_eq!(service.counts(), (0, 0, 0));
+}
+
+#[test]
+fn a_quick_handler_is_held_in_flight_by_what_it_waits_for() {
+    for (at_signal, dropped) in [(PROMPT, 0), (AtSignal::Exit, 8)] {
+        let service = Simulated::new(vec![http("")], ms(3), at_signal);
+        let mut service = service.behind(Answers::Held);
+        let report = service.stop();
+        assert_eq!(service.counts(), (8, 0, dropped));
+        assert!(report.gone.expect("it ends") - report.at < ms(300));
+        assert!(!service.held, "nothing holds at the end");
+        assert_eq!(service.seen.stalls.len(), 4, "rehearsed once, then used");
+    }
+}
+
+#[test]
+fn what_does_not_wait_for_it_or_not_long_is_not_held() {
+    // Its answer does not need what is held.
+    let service = Simulated::new(vec![http("")], ms(3), AtSignal::Exit);
+    let mut service = service.behind(Answers::Held);
+    service.depends = false;
+    service.stop();
+    assert_eq!(service.counts(), (0, 0, 0));
+    // It gives up sooner than it would be held.
+    let service = Simulated::new(vec![http("")], ms(3), PROMPT);
+    let mut service = service.behind(Answers::Held);
+    service.waits = ms(600);
+    service.stop();
+    assert_eq!(service.counts(), (0, 0, 0));
+    // What is held would never be answered.
+    let service = Simulated::new(vec![http("")], ms(3), PROMPT);
+    let mut service = service.behind(Answers::Never);
+    service.stop();
+    assert_eq!(service.counts(), (0, 0, 0));
+    // It is in flight without.
+    let service = Simulated::new(vec![http("{}")], ms(3), PROMPT);
+    let mut service = service.behind(Answers::Held);
+    service.stop();
+    assert_eq!(service.counts(), (8, 8, 0));
+    assert_eq!(service.seen.stalls, []);
 }
 
 #[test]
