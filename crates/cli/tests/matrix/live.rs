@@ -113,8 +113,10 @@ fn sampled_away() {
     for rule in report["rules"].as_array().expect("a list") {
         let reason = rule["reason"].as_str().unwrap_or_default();
         let names_the_cause = reason.contains("most likely a sampler set in code");
+        // Without spans a status is seen only if the answer comes before the reset.
+        let reads_no_span = rule["name"] == "wrong-status";
         assert!(
-            rule["outcome"] != "inconclusive" || names_the_cause,
+            rule["outcome"] != "inconclusive" || names_the_cause || reads_no_span,
             "{reason}"
         );
     }
