@@ -1,4 +1,5 @@
-//! The stop against simulated services: what is in flight, when it is finished, how long is waited.
+//! A simulated service that is stopped: how long its handlers take, what they wait for, what it does
+//! at SIGTERM.
 
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use shakedown_evidence::{
 use shakedown_experiment::{Action, CallPlan, Experiment, Step, Terminate};
 
 const PID: u32 = 7;
-const GRACE: Duration = Duration::from_secs(4);
+pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// What the service does at SIGTERM.
 #[derive(Clone, Copy)]
-enum AtSignal {
+pub(crate) enum AtSignal {
     /// Ends once no request is open, `after` at the earliest; its listener closes at once.
     Drain { after: Duration },
     /// Ends at once.
@@ -24,44 +25,44 @@ enum AtSignal {
 }
 
 /// A service with one listener, and the clock of the run.
-struct Simulated {
-    seen: Evidence,
-    now: At,
-    takes: Duration,
+pub(crate) struct Simulated {
+    pub(crate) seen: Evidence,
+    pub(crate) now: At,
+    pub(crate) takes: Duration,
     at_signal: AtSignal,
-    signal: Option<At>,
-    gone: Option<At>,
+    pub(crate) signal: Option<At>,
+    pub(crate) gone: Option<At>,
     /// Calls under way: number, when the answer comes; nothing while half of the body is missing.
     open: Vec<(u32, Option<At>)>,
     /// Most calls that were under way at once.
-    most: usize,
-    finished: Vec<At>,
+    pub(crate) most: usize,
+    pub(crate) finished: Vec<At>,
     /// When our connections were closed.
-    closed: Vec<At>,
+    pub(crate) closed: Vec<At>,
     /// A body that has not come after so long is given up.
-    patience: Duration,
+    pub(crate) patience: Duration,
     /// Half-sent calls, and when they came.
     halves: Vec<(u32, At)>,
     /// Its handlers wait for what is behind our stall.
-    depends: bool,
+    pub(crate) depends: bool,
     /// The stall holds.
-    held: bool,
+    pub(crate) held: bool,
     /// So long, and then it gives up with an error.
-    waits: Duration,
+    pub(crate) waits: Duration,
 }
 
-fn ms(n: u64) -> Duration {
+pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-fn grpc() -> RequestKind {
+pub(crate) fn grpc() -> RequestKind {
     RequestKind::Grpc {
         method: "a.B/C".into(),
         data: String::new(),
     }
 }
 
-fn http(body: &str) -> RequestKind {
+pub(crate) fn http(body: &str) -> RequestKind {
     RequestKind::Http {
         method: "POST".into(),
         target: "/x".into(),
@@ -70,7 +71,7 @@ fn http(body: &str) -> RequestKind {
 }
 
 impl Simulated {
-    fn new(kinds: Vec<RequestKind>, takes: Duration, at_signal: AtSignal) -> Self {
+    pub(crate) fn new(kinds: Vec<RequestKind>, takes: Duration, at_signal: AtSignal) -> Self {
         let mut seen = Evidence::default();
         seen.run.requests = kinds
             .into_iter()
@@ -289,7 +290,7 @@ impl Simulated {
     }
 
     /// With a stall, and handlers that wait for what is behind it.
-    fn behind(mut self, answers: Answers) -> Self {
+    pub(crate) fn behind(mut self, answers: Answers) -> Self {
         self.depends = true;
         self.seen.run.stalls = vec![Stall {
             name: "db".into(),
@@ -300,7 +301,7 @@ impl Simulated {
     }
 
     /// Runs the stop to its end, and gives its report.
-    fn stop(&mut self) -> StopReport {
+    pub(crate) fn stop(&mut self) -> StopReport {
         let mut stop = Terminate::new(GRACE);
         for _ in 0..100_000 {
             match stop.next(&self.seen, self.now) {
@@ -313,7 +314,7 @@ impl Simulated {
     }
 
     /// How many were in flight, half sent, and dropped.
-    fn counts(&self) -> (usize, usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let of = in_flight(&self.seen, self.signal.expect("a signal"));
         let half = of.iter().filter(|one| one.half).count();
         let dropped = of
@@ -339,167 +340,4 @@ fn plan(request: usize, purpose: Purpose) -> CallPlan {
         cancel_after: None,
         patience: Duration::from_secs(15),
     }
-}
-
-const PROMPT: AtSignal = AtSignal::Drain {
-    after: Duration::ZERO,
-};
-
-#[test]
-fn a_drain_answers_what_was_in_flight_and_an_exit_drops_it() {
-    for (at_signal, all_dropped) in [(PROMPT, false), (AtSignal::Exit, true)] {
-        let kinds = || vec![grpc(), http(""), http("{}")];
-        let mut service = Simulated::new(kinds(), ms(400), at_signal);
-        let report = service.stop();
-        let (all, half, dropped) = service.counts();
-        assert_eq!(all, 8, "as many as in a batch");
-        assert!(half >= 2 && half < all, "{half}");
-        assert_eq!(dropped, if all_dropped { all } else { 0 });
-        assert!(report.gone.expect("it ends") - report.at < ms(1100));
-    }
-}
-
-#[test]
-fn a_quick_handler_is_held_in_flight_by_half_a_body_only() {
-    let mut service = Simulated::new(vec![http("{}")], ms(3), AtSignal::Exit);
-    service.stop();
-    assert_eq!(service.counts(), (8, 8, 8));
-    let mut service = Simulated::new(vec![http("")], ms(3), AtSignal::Exit);
-    service.stop();
-    assert_eq!(service.counts(), (0, 0, 0));
-}
-
-#[test]
-fn a_quick_handler_is_held_in_flight_by_what_it_waits_for() {
-    for (at_signal, dropped) in [(PROMPT, 0), (AtSignal::Exit, 8)] {
-        let service = Simulated::new(vec![http("")], ms(3), at_signal);
-        let mut service = service.behind(Answers::Held);
-        let report = service.stop();
-        assert_eq!(service.counts(), (8, 0, dropped));
-        assert!(report.gone.expect("it ends") - report.at < ms(300));
-        assert!(!service.held, "nothing holds at the end");
-        assert_eq!(service.seen.stalls.len(), 4, "rehearsed once, then used");
-    }
-}
-
-#[test]
-fn what_does_not_wait_for_it_or_not_long_is_not_held() {
-    // Its answer does not need what is held.
-    let service = Simulated::new(vec![http("")], ms(3), AtSignal::Exit);
-    let mut service = service.behind(Answers::Held);
-    service.depends = false;
-    service.stop();
-    assert_eq!(service.counts(), (0, 0, 0));
-    // It gives up sooner than it would be held.
-    let service = Simulated::new(vec![http("")], ms(3), PROMPT);
-    let mut service = service.behind(Answers::Held);
-    service.waits = ms(600);
-    service.stop();
-    assert_eq!(service.counts(), (0, 0, 0));
-    // What is held would never be answered.
-    let service = Simulated::new(vec![http("")], ms(3), PROMPT);
-    let mut service = service.behind(Answers::Never);
-    service.stop();
-    assert_eq!(service.counts(), (0, 0, 0));
-    // It is in flight without.
-    let service = Simulated::new(vec![http("{}")], ms(3), PROMPT);
-    let mut service = service.behind(Answers::Held);
-    service.stop();
-    assert_eq!(service.counts(), (8, 8, 0));
-    assert_eq!(service.seen.stalls, []);
-}
-
-#[test]
-fn no_more_are_under_way_than_in_a_batch() {
-    let kinds = std::iter::repeat_with(grpc).take(30).collect();
-    let mut service = Simulated::new(kinds, ms(200), AtSignal::Ignore);
-    service.stop();
-    // One more goes out now and then after the signal.
-    assert!(service.most <= 9, "{}", service.most);
-}
-
-#[test]
-fn second_halves_follow_some_soon_some_later_and_all_early_enough() {
-    for takes in [ms(3), ms(400), ms(900)] {
-        let mut service = Simulated::new(vec![grpc()], takes, PROMPT);
-        let report = service.stop();
-        let after = service.finished.iter().filter(|at| **at > report.at);
-        let after: Vec<Duration> = after.map(|at| *at - report.at).collect();
-        let (first, last) = (after.iter().min(), after.iter().max());
-        assert!(
-            first.is_some_and(|first| *first >= ms(150) && *first < ms(200)),
-            "{after:?}"
-        );
-        assert!(last.is_some_and(|last| *last <= ms(650)), "{after:?}");
-        assert_eq!(service.counts().2, 0);
-    }
-}
-
-#[test]
-fn a_slow_request_is_sent_whole_and_so_early_that_its_rest_is_short() {
-    for kind in [http(""), http("{}"), grpc()] {
-        let mut service = Simulated::new(vec![kind], ms(6000), PROMPT);
-        let report = service.stop();
-        assert_eq!(service.counts(), (8, 0, 0));
-        assert!(report.gone.expect("it ends") - report.at < ms(1000));
-    }
-}
-
-#[test]
-fn one_that_stays_is_given_up_when_its_grace_is_over() {
-    let mut service = Simulated::new(vec![grpc()], ms(400), AtSignal::Ignore);
-    let report = service.stop();
-    assert_eq!((report.gone, report.until - report.at), (None, GRACE));
-}
-
-#[test]
-fn one_that_can_be_seen_to_drain_is_watched_for_as_long_again() {
-    let slow = |after| AtSignal::Drain { after: ms(after) };
-    let mut service = Simulated::new(vec![grpc()], ms(400), slow(6000));
-    let report = service.stop();
-    assert!(report.gone.is_some_and(|gone| gone - report.at >= ms(6000)));
-    assert_eq!(service.counts().2, 0);
-    let mut service = Simulated::new(vec![grpc()], ms(400), slow(60_000));
-    let report = service.stop();
-    assert_eq!((report.gone, report.until - report.at), (None, GRACE * 2));
-}
-
-#[test]
-fn no_idle_connection_of_ours_holds_the_drain_up() {
-    let slow = AtSignal::Drain { after: ms(6000) };
-    let mut service = Simulated::new(vec![grpc()], ms(400), slow);
-    let report = service.stop();
-    let (before, after): (Vec<At>, Vec<At>) =
-        service.closed.iter().partition(|at| **at < report.at);
-    assert_eq!(
-        (before.len(), after.len()),
-        (2, 1),
-        "before the rehearsal, too"
-    );
-    assert!(after[0] - report.at < ms(3000));
-}
-
-#[test]
-fn a_server_without_patience_for_slow_bodies_is_not_blamed() {
-    for patience in [ms(100), ms(500), ms(890)] {
-        let mut service = Simulated::new(vec![http("{}"), http("")], ms(200), PROMPT);
-        service.patience = patience;
-        service.stop();
-        // Only what is sent whole, of both.
-        assert_eq!(service.counts(), (8, 0, 0), "{patience:?}");
-    }
-    let mut service = Simulated::new(vec![http("{}")], ms(200), PROMPT);
-    service.patience = ms(1000);
-    service.stop();
-    let (all, half, dropped) = service.counts();
-    assert!(all == 8 && half > 0 && dropped == 0);
-}
-
-#[test]
-fn what_may_not_be_repeated_is_not_sent() {
-    let mut service = Simulated::new(vec![grpc()], ms(400), PROMPT);
-    service.seen.run.requests[0].repeat_safe = false;
-    let before = service.seen.calls.len();
-    service.stop();
-    assert_eq!(service.seen.calls.len(), before);
 }
