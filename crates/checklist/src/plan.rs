@@ -121,7 +121,7 @@ pub(crate) fn is_wanted(only: &[String], serves: &[&str]) -> bool {
     let serves = |rule: &Rule| serves.iter().any(|word| names(word, rule));
     let named = |rule: &Rule| only.iter().any(|word| names(word, rule));
     let mut rules = RULES.iter().filter(|rule| named(rule));
-    only.is_empty() || rules.any(|rule| serves(rule))
+    only.is_empty() || rules.any(serves)
 }
 
 fn boxed(experiment: impl Experiment + 'static) -> Box<dyn Experiment> {
