@@ -108,7 +108,7 @@ mod tests {
             profile.push_sample(&[location], &[*count, count * PERIOD], &[]);
         }
         let mut seen = Evidence::default();
-        seen.blobs.insert("cpu".into(), profile.encode().into());
+        seen.blobs.insert("cpu".into(), profile.encode());
         seen.apply(Event::Profile(ProfileRecord {
             at: At(0),
             until: At(1),
