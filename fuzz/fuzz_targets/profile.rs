@@ -1,4 +1,4 @@
-//! profile.proto: decode, aggregate, encode, decode again.
+//! profile.proto and folded stacks: decode, aggregate, encode, decode again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
