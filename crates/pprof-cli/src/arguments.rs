@@ -7,7 +7,7 @@ use std::time::Duration;
 use shakedown_pprof::report::{Command, Granularity, Options, Sort};
 
 use crate::flags::Parsed;
-use crate::{Stop, World};
+use crate::{Stop, Tls, World};
 
 /// What is to be done.
 pub(crate) struct Arguments {
@@ -28,6 +28,7 @@ pub(crate) struct Arguments {
     /// How long a server measures; `None` is what the URL says.
     pub(crate) seconds: Option<u64>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) tls: Tls,
 }
 
 /// What the profile is compared with.
@@ -75,6 +76,7 @@ impl Arguments {
             output: flags.text("output", ""),
             seconds: seconds.filter(|s| *s > 0),
             timeout: timeout.filter(|s| *s > 0).map(Duration::from_secs),
+            tls: tls(&flags)?,
         })
     }
 }
@@ -145,6 +147,7 @@ fn options(flags: &Parsed, world: &mut dyn World) -> Result<Options, Stop> {
         tag_hide: text("taghide"),
         no_inlines: flags.is_set("noinlines"),
         show_columns: flags.is_set("showcolumns"),
+        short_names: flags.is_set("short-names"),
         granularity,
         zone: known.zone,
     })
@@ -218,6 +221,26 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
                 .to_owned(),
         )),
     }
+}
+
+fn tls(flags: &Parsed) -> Result<Tls, Stop> {
+    let given = |name: &str| Some(flags.text(name, "")).filter(|path| !path.is_empty());
+    let shown = match (given("tls_cert"), given("tls_key")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (None, Some(_)) => {
+            let why = "-tls_key is specified, so -tls_cert must also be specified";
+            return Err(Stop::failed(why));
+        }
+        (Some(_), None) => {
+            let why = "-tls_cert is specified, so -tls_key must also be specified";
+            return Err(Stop::failed(why));
+        }
+    };
+    Ok(Tls {
+        authorities: given("tls_ca"),
+        shown,
+    })
 }
 
 fn base(flags: &Parsed) -> Result<Option<Base>, Stop> {

@@ -129,6 +129,12 @@ pub(crate) const FLAGS: &[Flag] = {
             Option,
             "Sample type, by name or place",
         ),
+        flag(
+            "short-names",
+            Bool,
+            Option,
+            "Functions by package and name, as long as that tells them apart",
+        ),
         flag("show", Text, Option, "Keeps matching frames only"),
         flag(
             "show_from",

@@ -7,6 +7,7 @@
 mod arguments;
 mod flags;
 mod output;
+mod remote;
 mod saved;
 mod sources;
 mod url;
@@ -14,7 +15,7 @@ mod usage;
 mod world;
 
 pub use shakedown_pprof::report::Zone;
-pub use world::World;
+pub use world::{Request, Tls, World};
 
 use arguments::Arguments;
 use shakedown_pprof::report;

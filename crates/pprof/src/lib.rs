@@ -57,6 +57,7 @@ mod short_name;
 mod simple_names;
 mod strings;
 mod survey;
+mod symbolz;
 mod top;
 #[cfg(feature = "zstd")]
 mod unzstd;

@@ -52,9 +52,8 @@ fn a_changed_bit_never_gives_another_profile() {
         let mut damaged = ZSTD.to_vec();
         damaged[at] ^= 0x10;
         // What the head says of size and window changes no content.
-        match Profile::decode(&damaged) {
-            Ok(same) => assert_eq!(same, wanted, "{at}"),
-            Err(_) => {}
+        if let Ok(same) = Profile::decode(&damaged) {
+            assert_eq!(same, wanted, "{at}");
         }
     }
     let mut wrong_sum = ZSTD.to_vec();
