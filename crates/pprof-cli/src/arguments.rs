@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
     pub(crate) seconds: Option<u64>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) tls: Tls,
+    /// For how long to look for an odd window.
+    pub(crate) until_jitter: Option<Duration>,
 }
 
 /// What the profile is compared with.
@@ -77,6 +79,7 @@ impl Arguments {
             seconds: seconds.filter(|s| *s > 0),
             timeout: timeout.filter(|s| *s > 0).map(Duration::from_secs),
             tls: tls(&flags)?,
+            until_jitter: until_jitter(&flags)?,
         })
     }
 }
@@ -243,6 +246,43 @@ fn tls(flags: &Parsed) -> Result<Tls, Stop> {
     })
 }
 
+fn until_jitter(flags: &Parsed) -> Result<Option<Duration>, Stop> {
+    let text = flags.text("until-jitter", "");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let duration = duration(&text).ok_or_else(|| {
+        let why = "want a duration such as 90s, 5m or 1h30m";
+        Stop::Usage(format!(
+            "invalid value {text:?} for flag -until-jitter: {why}"
+        ))
+    });
+    duration.map(Some)
+}
+
+/// A duration as Go writes it: `90s`, `1h30m`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let count: u32 = rest.get(..digits)?.parse().ok()?;
+        rest = rest.get(digits..)?;
+        let end = rest.find(|c: char| c.is_ascii_digit());
+        let (unit, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let one = match unit {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3600),
+            _ => return None,
+        };
+        sum = sum.checked_add(one.checked_mul(count)?)?;
+        rest = after;
+    }
+    Some(sum).filter(|sum| !sum.is_zero())
+}
+
 fn base(flags: &Parsed) -> Result<Option<Base>, Stop> {
     let (base, diff) = (flags.text("base", ""), flags.text("diff_base", ""));
     if !base.is_empty() && !diff.is_empty() {
@@ -255,4 +295,22 @@ fn base(flags: &Parsed) -> Result<Option<Base>, Stop> {
     };
     let source = if base.is_empty() { diff } else { base };
     Ok((!source.is_empty()).then_some(Base { source, how }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_gos() {
+        let check = |text: &str, ms: Option<u64>| {
+            assert_eq!(duration(text), ms.map(Duration::from_millis), "{text}");
+        };
+        check("90s", Some(90_000));
+        check("1h30m", Some(5_400_000));
+        check("1500ms", Some(1_500));
+        for wrong in ["", "90", "s", "1d", "0s", "-1s", "99999999999s", "1.5s"] {
+            check(wrong, None);
+        }
+    }
 }

@@ -23,7 +23,42 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         profile = subtract(profile, base_profile, base.how).map_err(Stop::failed)?;
     }
     symbols.ask(&mut profile, arguments, world);
-    symbolize(&mut profile, &arguments.symbolize, world);
+    complete(&mut profile, arguments, world);
+    let mut sources = arguments.sources.iter();
+    if sources.any(|s| remote(s, arguments, world).is_some()) {
+        saved::save(&profile, world);
+    }
+    Ok(profile)
+}
+
+/// One CPU profile of `seconds` from the one server that is given.
+pub(crate) fn window(
+    seconds: u64,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Result<Profile, String> {
+    let source = match arguments.sources.as_slice() {
+        [source] if !world.exists(source) => source,
+        _ => return Err("it takes one server to look at: host:port or a URL".to_owned()),
+    };
+    let (url, timeout) = url::adjust(source, Some(seconds), arguments.timeout)
+        .ok_or_else(|| format!("{source} is neither a URL nor host:port"))?;
+    let request = Request {
+        url: &url,
+        body: None,
+        timeout,
+        tls: &arguments.tls,
+    };
+    let answer = world.fetch(&[request]).pop();
+    let bytes = answer.unwrap_or_else(|| Err("no answer".to_owned()));
+    bytes
+        .and_then(|bytes| decode(bytes, true, arguments))
+        .map_err(|why| format!("{url}: {why}"))
+}
+
+/// What is done to every profile, wherever it came from.
+pub(crate) fn complete(profile: &mut Profile, arguments: &Arguments, world: &mut dyn World) {
+    symbolize(profile, &arguments.symbolize, world);
     if arguments.all_frames {
         profile.drop_frames = profile.intern("");
         profile.keep_frames = profile.intern("");
@@ -33,14 +68,6 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let comment = profile.intern(&arguments.comment);
         profile.comments.push(comment);
     }
-    if arguments
-        .sources
-        .iter()
-        .any(|s| remote(s, arguments, world).is_some())
-    {
-        saved::save(&profile, world);
-    }
-    Ok(profile)
 }
 
 /// The URL and patience of a source that is no file.

@@ -40,6 +40,7 @@ pub mod goroutine;
 mod gunzip;
 mod hash;
 mod ids;
+pub mod jitter;
 mod legacy;
 mod limits;
 mod merge;
