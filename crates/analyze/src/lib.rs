@@ -36,6 +36,8 @@ pub struct Rule {
 pub static RULES: &[Rule] = &[
     profile::pprof_missing::RULE,
     profile::pprof_public::RULE,
+    profile::profile_window_too_short::RULE,
+    profile::jitter_burst::RULE,
     trace::log_without_trace::RULE,
     trace::span_id_without_trace_id::RULE,
     trace::context_not_forwarded::RULE,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
     Audit, Batches, Bystanders, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
-    Terminate, Traffic,
+    ShortWindows, Terminate, Traffic,
 };
 
 use crate::Settings;
@@ -33,6 +33,7 @@ pub(crate) struct Lane {
 pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
     let seconds = Duration::from_secs;
     let window = settings.window;
+    let jitter = settings.until_jitter.unwrap_or_default();
     let mut lanes = vec![
         Lane {
             name: "look",
@@ -54,6 +55,13 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             limit: window * 3 + seconds(90),
             takes: None,
             experiments: observe,
+        },
+        Lane {
+            name: "jitter",
+            usual: jitter,
+            limit: jitter * 2 + seconds(60),
+            takes: None,
+            experiments: short_windows,
         },
         Lane {
             name: "batches",
@@ -92,6 +100,7 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
         },
     ];
     lanes.retain(|lane| lane.name != "stalls" || !settings.stalls.is_empty());
+    lanes.retain(|lane| lane.name != "jitter" || settings.until_jitter.is_some());
     lanes
 }
 
@@ -123,6 +132,12 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     ];
     experiments.extend(connections);
     experiments
+}
+
+/// Nothing else runs beside: what bursts here no request of ours has asked for.
+fn short_windows(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let lasting = settings.until_jitter.unwrap_or_default();
+    vec![boxed(ShortWindows::new(lasting))]
 }
 
 fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {

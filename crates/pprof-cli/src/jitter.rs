@@ -46,7 +46,7 @@ pub(crate) fn watch(
         "Looking for an odd window among up to {windows} of {seconds}s\n"
     ));
     let mut seen = Seen::default();
-    let mut failed = 0;
+    let (mut failed, mut is_odd) = (0, false);
     for _ in 0..windows {
         match sources::window(seconds, arguments, world).and_then(|p| seen.add(p, seconds)) {
             Ok(()) => failed = 0,
@@ -59,11 +59,16 @@ pub(crate) fn watch(
                 continue;
             }
         }
-        if let Some(look) = look(seen.windows.make_contiguous())
-            && !look.odd.is_empty()
-        {
-            return seen.show(&look, arguments, world);
+        // A burst may have its other half in the next window.
+        let first = std::mem::replace(&mut is_odd, seen.is_odd());
+        if first {
+            break;
         }
+    }
+    if let Some(look) = look(seen.windows.make_contiguous())
+        && !look.odd.is_empty()
+    {
+        return seen.show(&look, arguments, world);
     }
     Err(Stop::NothingOdd(seen.nothing(seconds)))
 }
@@ -89,6 +94,10 @@ impl Seen {
         self.windows.push_back(window);
         self.count += 1;
         Ok(())
+    }
+
+    fn is_odd(&mut self) -> bool {
+        look(self.windows.make_contiguous()).is_some_and(|look| !look.odd.is_empty())
     }
 
     /// Says what is odd, saves it and the others, and gives the difference.
@@ -149,7 +158,14 @@ impl Seen {
 
 /// What is odd about a window, for a person.
 fn told(odd: &Odd, usual: i64) -> String {
-    let grown = odd.grown.iter().take(NAMED).map(|grown| {
+    // Everything between the root and the leaf of a burst took the same: its own functions and
+    // not those of the standard library say whose it is.
+    let own = || odd.grown.iter().filter(|grown| !is_standard(&grown.name));
+    let named: Vec<_> = match own().next() {
+        Some(_) => own().take(NAMED).collect(),
+        None => odd.grown.iter().take(NAMED).collect(),
+    };
+    let grown = named.into_iter().map(|grown| {
         let excess = time(grown.excess());
         format!("{} +{excess}", shakedown_pprof::short_name(&grown.name))
     });
@@ -158,10 +174,45 @@ fn told(odd: &Odd, usual: i64) -> String {
     format!("{here} of processor time, usually {usual}; {grown}")
 }
 
+/// True for Go's standard library: the first element of its paths has no dot.
+fn is_standard(function: &str) -> bool {
+    let (first, rest) = function.split_once('/').unwrap_or(("", function));
+    let package = rest.split('.').next().unwrap_or("");
+    let is_own = first.contains('.') || first.is_empty() && package == "main";
+    !is_own
+}
+
 /// `1.25s`, `40ms`.
 fn time(nanos: i64) -> String {
     match nanos / 1_000_000 {
         ms if ms < 1_000 => format!("{ms}ms"),
         ms => format!("{:.2}s", ms as f64 / 1_000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standard_library_is_told_from_the_programs_own() {
+        for (function, standard) in [
+            ("crypto/internal/fips140/sha256.blockSHANI", true),
+            ("runtime.mallocgc", true),
+            ("main.burst", false),
+            ("main.(*T).burst.func1", false),
+            ("acme.com/orders.Compact", false),
+            ("", true),
+        ] {
+            assert_eq!(is_standard(function), standard, "{function}");
+        }
+    }
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(
+            (time(40_000_000), time(1_250_000_000)),
+            ("40ms".into(), "1.25s".into())
+        );
     }
 }

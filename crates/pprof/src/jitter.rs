@@ -20,8 +20,9 @@ const SPREADS: f64 = 6.0;
 const TO_SIGMA: f64 = 1.4826;
 /// A burst takes at least this share of one core during its window: less delays nobody.
 const CORE_MIN: f64 = 0.1;
-/// And at least this share more than usual: three parts in ten are load that changes.
-const MORE_MIN: f64 = 0.3;
+/// And at least as much again as usual: a busy machine that has more room for a while lets a
+/// busy service take half as much again.
+const MORE_MIN: f64 = 1.0;
 /// In more windows than one of so many it is no burst.
 const RARE: usize = 4;
 /// Where the profile does not say how far samples are apart: Go's 100 in a second.
@@ -108,7 +109,7 @@ pub struct Look {
     pub usual: i64,
     /// Windows that are odd, in their order.
     pub odd: Vec<Odd>,
-    /// The whole, or some function, takes far more than usual too often for a burst.
+    /// The whole takes far more than usual too often for a burst.
     pub varies: bool,
 }
 
@@ -177,7 +178,6 @@ pub fn look(windows: &[Window]) -> Option<Look> {
         let cums: Vec<i64> = taken.iter().map(|t| t.cum).collect();
         let places = outliers(windows, &cums);
         if !is_rare(places.len(), windows.len()) {
-            look.varies = true;
             continue;
         }
         let flats: Vec<i64> = taken.iter().map(|t| t.flat).collect();

@@ -42,7 +42,7 @@ pub use connect::{reach_of, reachable};
 pub use declared::Declared;
 pub use fetch::{Fetch, fetch};
 pub use identify::identify;
-pub use pprof::{live_heap, profile, snapshot};
+pub use pprof::{live_heap, profile, short_window, snapshot};
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};

@@ -31,6 +31,28 @@ pub async fn profile(
     kind: ProfileKind,
     window: Option<Duration>,
 ) {
+    take(recorder, endpoint, headers, kind, window, false).await;
+}
+
+/// Takes a CPU profile that is compared with others of its kind.
+pub async fn short_window(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    window: Duration,
+) {
+    let kind = ProfileKind::Cpu;
+    take(recorder, endpoint, headers, kind, Some(window), true).await;
+}
+
+async fn take(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    kind: ProfileKind,
+    window: Option<Duration>,
+    short: bool,
+) {
     let window = window.filter(|_| kind == ProfileKind::Cpu);
     let seconds = window.map(|window| window.as_millis().div_ceil(1000).max(1));
     let (path, probe, blob) = match (kind, seconds) {
@@ -73,6 +95,7 @@ pub async fn profile(
                 url,
                 asked_ms,
                 blob,
+                short,
             }));
         }
         Err(why) => recorder.failed(probe, url, why),

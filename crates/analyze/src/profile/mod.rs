@@ -1,7 +1,10 @@
 //! Rules of the item profile.
 
+mod bursts;
+pub(crate) mod jitter_burst;
 pub(crate) mod pprof_missing;
 pub(crate) mod pprof_public;
+pub(crate) mod profile_window_too_short;
 
 use shakedown_evidence::{Evidence, ProbeKind, Speaks};
 

@@ -75,6 +75,8 @@ pub(crate) const CASES: &[Case] = &[
         but: &[
             ("pprof-missing", "failed"),
             ("pprof-public", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
             ("deadline-ignored", "inconclusive"),
             ("cancel-ignored", "inconclusive"),
             ("wrong-status", "inconclusive"),
