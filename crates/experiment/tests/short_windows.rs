@@ -17,6 +17,7 @@ fn check(has_pprof: bool, is_whole: impl Fn(u64) -> bool) -> (u64, Duration, Str
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["profile".into()],
+            asked: Vec::new(),
         }));
     }
     let mut experiment = ShortWindows::new(Duration::from_secs(60));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body_util::Full;
 use tokio::time::{Instant, timeout_at};
 
 use super::AGENT;
@@ -58,7 +59,8 @@ pub async fn fetch(fetch: Fetch<'_>) -> Result<Vec<u8>, String> {
         let mut got = None;
         let bounds = Bounds::whole(fetch.limit);
         let authority = connect::authority(&place.reach);
-        let exchange = h1::exchange(stream, authority, ask, bounds, &mut got);
+        let body = Full::new(ask.body.clone());
+        let exchange = h1::exchange_body(stream, authority, ask, body, bounds, &mut got);
         match timeout_at(give_up, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => Err(said(&failure, &place)),

@@ -11,3 +11,4 @@ mod peer;
 mod pprof;
 mod ready;
 mod run;
+mod windows;

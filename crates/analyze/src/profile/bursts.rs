@@ -270,6 +270,7 @@ pub(super) mod built {
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["profile".into()],
+            asked: Vec::new(),
         }));
         seen
     }

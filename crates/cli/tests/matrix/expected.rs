@@ -12,7 +12,11 @@ use crate::table::{CASES, Case};
 const RULES: &[&str] = &[
     "pprof-missing",
     "pprof-public",
+    "pprof-incomplete",
+    "profile-window-refused",
     "profile-window-too-short",
+    "contention-profile-off",
+    "secret-in-cmdline",
     "jitter-burst",
     "log-without-trace",
     "span-id-without-trace-id",
