@@ -111,6 +111,7 @@ impl Hands {
                 self.caller.call(plan).await;
             }
             Action::Profile { kind, window } => self.profile(kind, window).await,
+            Action::ShortWindow(window) => self.short_window(window).await,
             Action::Trace { window } => {
                 if let Some(endpoint) = self.endpoint() {
                     probe::trace(&self.recorder, &endpoint, &self.probe.headers, window).await;
@@ -266,6 +267,17 @@ impl Hands {
         match self.endpoint() {
             Some(endpoint) => {
                 probe::profile(&self.recorder, &endpoint, &self.probe.headers, kind, window).await;
+            }
+            None => self
+                .recorder
+                .mark("no pprof endpoint to take a profile from"),
+        }
+    }
+
+    async fn short_window(&self, window: Duration) {
+        match self.endpoint() {
+            Some(endpoint) => {
+                probe::short_window(&self.recorder, &endpoint, &self.probe.headers, window).await;
             }
             None => self
                 .recorder

@@ -55,12 +55,13 @@ pub(crate) const PURE: [&str; 9] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 9] = [
+const FOREIGN_OF_PURE: [&str; 10] = [
     "flate2",
     "libdeflater",
     "memchr",
     "object",
     "regex",
+    "ruzstd",
     "serde",
     "serde_json",
     "thiserror",
