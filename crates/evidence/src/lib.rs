@@ -28,6 +28,7 @@ pub mod secret;
 mod source;
 mod span;
 mod stall;
+pub mod task;
 mod time;
 
 pub use access::{Access, Consent, Way};
@@ -56,4 +57,5 @@ pub use shakedown_symbols::{Descriptors, descriptors_from};
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use stall::{Answers, Stall, StallChange};
+pub use task::Serves;
 pub use time::At;

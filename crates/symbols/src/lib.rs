@@ -6,6 +6,8 @@
 
 mod build_info;
 mod descriptors;
+mod rustc;
 
 pub use build_info::{BuildInfoError, GoBuild, GoModule, build_info, build_info_from};
 pub use descriptors::{Descriptors, descriptors, descriptors_from};
+pub use rustc::{rustc, rustc_from};

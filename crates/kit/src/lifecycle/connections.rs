@@ -24,8 +24,11 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use crate::labels;
+use crate::request::Described;
 use crate::status::{Open, Phase, Status};
 use crate::tasks::{self, Kind};
+use crate::trace::SpanContext;
 
 /// A request's head has to arrive in this time.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
@@ -111,14 +114,26 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (mut service, status) = (service.clone(), Arc::clone(&status));
         async move {
+            let mut request = request;
             let version = request.version();
+            let described = Described::of(&request);
+            let remote = SpanContext::from_headers(request.headers());
+            request.extensions_mut().insert(described.clone());
             if let Err(error) = std::future::poll_fn(|context| service.poll_ready(context)).await {
                 return Err(ServiceError(error.into()));
             }
-            let mut response = match service.call(request).await {
-                Ok(response) => response,
-                Err(error) => return Err(ServiceError(error.into())),
-            };
+            let mut handler = pin!(service.call(request));
+            let mut named = None;
+            let answered = std::future::poll_fn(|context| {
+                let polled = handler.as_mut().poll(context);
+                if polled.is_pending() {
+                    named.get_or_insert_with(|| Named::unless_known(&described, remote));
+                }
+                polled
+            });
+            let answered = answered.await;
+            drop(named);
+            let mut response = answered.map_err(|error| ServiceError(error.into()))?;
             if status.phase() >= Phase::LameDuck && version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
@@ -140,6 +155,29 @@ where
         () = server.closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// The task of a request that no deadline layer has made known: dumps show all the same what it works
+/// for, until its answer begins.
+struct Named(Option<u64>);
+
+impl Named {
+    fn unless_known(described: &Described, remote: Option<SpanContext>) -> Self {
+        let task = tasks::current_id().filter(|task| !tasks::has_labels(*task));
+        if task.is_some() {
+            let trace_id = remote.map_or(0, |remote| remote.trace_id);
+            tasks::work_for(task, Some(labels::register(described.labels(trace_id))));
+        }
+        Named(task)
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            tasks::work_for(self.0, None);
+        }
+    }
 }
 
 /// Spawns what hyper wants spawned, so that dumps show it: each HTTP/2 request is one task.

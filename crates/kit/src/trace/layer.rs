@@ -61,8 +61,10 @@ where
         let remote = SpanContext::from_headers(request.headers());
         let span = with_remote(remote, || {
             // A root: what runs on this thread by chance is not the parent of a request.
-            tracing::info_span!(parent: None, "request", otel.kind = "server", rpc = Empty, route = Empty)
+            tracing::info_span!(parent: None, "request", otel.kind = "server", otel.name = &*described.name, rpc = Empty, route = Empty)
         });
+        #[cfg(feature = "otel")]
+        crate::otel::begins(&span, remote, &request, &described);
         let field = if described.grpc { "rpc" } else { "route" };
         span.record(field, &*described.name);
         request.extensions_mut().insert(described);
@@ -92,6 +94,10 @@ where
             let _entered = this.span.enter();
             ready!(this.future.poll(context))
         };
+        #[cfg(feature = "otel")]
+        if let Ok(response) = &result {
+            crate::otel::answers(this.span, response.status(), response.headers());
+        }
         let span = this.span.clone();
         Poll::Ready(result.map(|response| response.map(|inner| TracedBody { inner, span })))
     }
@@ -116,7 +122,14 @@ impl<B: Body> Body for TracedBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let _entered = this.span.enter();
-        this.inner.poll_frame(context)
+        let polled = this.inner.poll_frame(context);
+        #[cfg(feature = "otel")]
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            crate::otel::ends(this.span, trailers);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
