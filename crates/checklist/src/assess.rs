@@ -68,7 +68,7 @@ pub fn assess(seen: &Evidence) -> RunReport {
 
 fn judge(seen: &Evidence, rule: &Rule) -> Judgement {
     if is_wanted(seen, rule) {
-        return (rule.judge)(seen);
+        return rule.judged(seen);
     }
     Judgement {
         outcome: Outcome::NotExercised {

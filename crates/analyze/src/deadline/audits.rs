@@ -181,6 +181,12 @@ pub(super) fn judge_calls<'a>(
             behind,
         };
     }
+    if catches.is_empty() && !calls.is_empty() && is_unnamed(seen) {
+        return Audit::NotExercised {
+            why: format!("{subject}: none of the service's tasks says for which request it works"),
+            to_prove: "Kit::serve or Kit::serve_bare of shakedown-kit, whose tasks have an rpc or route label in /debug/pprof/goroutine; other servers spawn theirs unseen".into(),
+        };
+    }
     if catches.len() < CALLS {
         return Audit::NotExercised {
             why: format!(
@@ -198,6 +204,11 @@ pub(super) fn judge_calls<'a>(
         ),
         to_prove: "run again on a machine that is less busy".into(),
     }
+}
+
+/// A service in Rust whose handlers run in tasks that no dump shows.
+fn is_unnamed(seen: &Evidence) -> bool {
+    seen.is_rust() && seen.stacks.iter().all(|stack| stack.serves.is_none())
 }
 
 pub(super) fn said(end: &CallEnd) -> String {

@@ -45,6 +45,10 @@ fn judge(seen: &Evidence) -> Judgement {
             format!("the service traces with {module}, which speaks {speaks} and not OTLP"),
             "the OpenTelemetry SDK; or waive the rules of this item, with the tracer as the reason",
         ),
+        Tracer::Unknown(why) if seen.is_rust() => Judgement::inconclusive(
+            why,
+            "spans over OTLP: tracing-opentelemetry with opentelemetry-otlp, which reads OTEL_EXPORTER_OTLP_ENDPOINT",
+        ),
         Tracer::Unknown(why) => Judgement::inconclusive(
             why,
             "an executable built with go build, or spans over OTLP: OTEL_EXPORTER_OTLP_ENDPOINT",
