@@ -49,6 +49,10 @@ impl Rule {
 pub static RULES: &[Rule] = &[
     profile::pprof_missing::RULE,
     profile::pprof_public::RULE,
+    profile::pprof_incomplete::RULE,
+    profile::profile_window_refused::RULE,
+    profile::contention_profile_off::RULE,
+    profile::secret_in_cmdline::RULE,
     trace::log_without_trace::RULE,
     trace::span_id_without_trace_id::RULE,
     trace::context_not_forwarded::RULE,

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shakedown_analyze::{Judgement, RULES, Rule};
 use shakedown_evidence::{
-    CallEnd, Evidence, ProbeKind, ProfileKind, ProfileRecord, Purpose, check_profile,
+    CallEnd, Evidence, ProbeKind, ProfileKind, ProfileRecord, Purpose, Window, WindowKind,
+    check_profile,
 };
 use shakedown_findings::{
     Finding, Gate, MarkRow, Outcome, RuleRow, RunReport, SCHEMA, Severity, verdict,
@@ -128,8 +129,18 @@ fn shortened(seen: &Evidence) -> Option<String> {
             .failures
             .iter()
             .find(|failure| failure.kind == ProbeKind::Cpu);
-        let why = why.map_or("no answer came".to_owned(), |failure| failure.why.clone());
+        let why = why.map_or_else(|| cut_short(seen), |failure| failure.why.clone());
         format!("the CPU window could not be taken whole: {why}")
+    })
+}
+
+/// A CPU profile that came without an error, and is too short.
+fn cut_short(seen: &Evidence) -> String {
+    let cpu = |window: &&Window| window.kind == WindowKind::Cpu;
+    let window = seen.windows.iter().rev().find(cpu);
+    window.map_or("no answer came".to_owned(), |window| {
+        let (recorded, asked) = (window.recorded_ms(), window.asked_ms);
+        format!("{recorded} ms of {asked} ms were recorded")
     })
 }
 

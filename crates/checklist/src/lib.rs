@@ -6,6 +6,7 @@
 mod assess;
 mod attach;
 pub mod config;
+mod further_starts;
 mod lanes;
 mod launch;
 mod placeholder;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, Bystanders, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
-    Terminate, Traffic,
+    Audit, Batches, Bystanders, Connections, Contention, CpuWindow, Experiment, Heap, Identify,
+    Locate, Quiet, Terminate, TraceWindow, Traffic,
 };
 
 use crate::Settings;
@@ -114,7 +114,9 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
         boxed(InTurn::new(vec![
             boxed(CpuWindow::new(settings.window)),
             boxed(Heap::default()),
+            boxed(Contention::default()),
         ])),
+        boxed(TraceWindow::new(settings.window)),
         boxed(Traffic::new(
             settings.window,
             TRAFFIC_MIN,

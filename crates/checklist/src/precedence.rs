@@ -16,6 +16,11 @@ struct Precedence {
 /// The flat table: one line a precedence (design, 3).
 const TABLE: &[Precedence] = &[
     Precedence {
+        deeper: "profile-window-refused",
+        shallower: "pprof-incomplete",
+        same: same_subject,
+    },
+    Precedence {
         deeper: "span-id-without-trace-id",
         shallower: "log-without-trace",
         same: same_subject,

@@ -13,8 +13,10 @@ mod batches;
 mod bystanders;
 mod in_flight;
 mod locate;
+mod oracle;
 mod quiet;
 mod readiness;
+mod rehearsal;
 mod stop;
 mod window;
 
@@ -26,7 +28,7 @@ pub use locate::Locate;
 pub use quiet::Quiet;
 pub use readiness::{Decision, Identify, Look, Watch};
 pub use stop::Terminate;
-pub use window::{Connections, CpuWindow, Heap, Traffic};
+pub use window::{Connections, Contention, CpuWindow, Heap, TraceWindow, Traffic};
 
 use shakedown_evidence::{At, Evidence};
 

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 pub struct Service {
     name: String,
     command: Vec<String>,
+    /// What else `start` says.
+    start: String,
     tables: String,
 }
 
@@ -18,17 +20,20 @@ impl Service {
         Self {
             name: name.to_owned(),
             command: command.into_iter().map(str::to_owned).collect(),
-            tables: String::new(),
+            ..Self::default()
         }
     }
 
-    /// Adds a dependency.
+    /// Adds a dependency, ready when it says so at a URL, or without one when it listens.
     #[must_use]
-    pub fn needs(mut self, name: &str, command: &[&str], ready: &str) -> Self {
+    pub fn needs(mut self, name: &str, command: &[&str], ready: Option<&str>) -> Self {
         let _ = write!(
             self.tables,
-            "[[service.dependency]]\nname = {name:?}\ncmd = {command:?}\nready = {ready:?}\n"
+            "[[service.dependency]]\nname = {name:?}\ncmd = {command:?}\n"
         );
+        if let Some(ready) = ready {
+            let _ = writeln!(self.tables, "ready = {ready:?}");
+        }
         self
     }
 
@@ -64,6 +69,23 @@ impl Service {
         self
     }
 
+    /// Adds what `start` may say beside the command, such as `env-file = "secrets.env"`.
+    #[must_use]
+    pub fn starting(mut self, setting: &str) -> Self {
+        let _ = write!(self.start, ", {setting}");
+        self
+    }
+
+    /// Puts a stall before an address.
+    #[must_use]
+    pub fn stall(mut self, name: &str, to: &str) -> Self {
+        let _ = write!(
+            self.tables,
+            "[[service.stall]]\nname = {name:?}\nto = {to:?}\n"
+        );
+        self
+    }
+
     /// Takes another program for the same words.
     #[must_use]
     pub fn program(mut self, program: &str) -> Self {
@@ -83,8 +105,8 @@ impl Service {
     #[must_use]
     pub fn to_toml(&self) -> String {
         format!(
-            "schema = 1\n[[service]]\nname = {:?}\nsource = \"src\"\nstart = {{ cmd = {:?} }}\n{}",
-            self.name, self.command, self.tables
+            "schema = 1\n[[service]]\nname = {:?}\nsource = \"src\"\nstart = {{ cmd = {:?}{} }}\n{}",
+            self.name, self.command, self.start, self.tables
         )
     }
 }
@@ -111,7 +133,7 @@ pub fn orders_alone(faults: &[&str]) -> Service {
     Service::new("orders", command).needs(
         "inventory",
         &["bin/inventory", "-grpc", inventory],
-        &format!("grpc://{inventory}"),
+        Some(&format!("grpc://{inventory}")),
     )
 }
 
@@ -126,10 +148,7 @@ pub fn fast_orders(faults: &[&str], stalled: bool) -> Service {
         words
             .filter(|word| *word == reach)
             .for_each(|word| *word = "{stall.inventory.addr}".into());
-        let _ = write!(
-            service.tables,
-            "[[service.stall]]\nname = \"inventory\"\nto = {reach:?}\n"
-        );
+        service = service.stall("inventory", reach);
     }
     service.tables = service.tables.replace(
         "\"bin/inventory\"",
@@ -154,4 +173,44 @@ pub fn orders(faults: &[&str]) -> Service {
 pub fn plain(_: &[&str]) -> Service {
     let command = ["bin/plain", "-http", "127.0.0.1:0", "-admin", "127.0.0.1:0"];
     Service::new("plain", command).http("GET /greetings/ann")
+}
+
+/// Variables of `ledger` that nobody else may see: `ledger` takes them from a file of this name.
+pub const LEDGER_SECRETS: (&str, &str) = (
+    "secrets.env",
+    "export LEDGER_SIGNING_KEY='quay-0815-of-the-ledger'\n",
+);
+
+/// The example service `ledger` over a PostgreSQL of its own, without tracing; its settings are
+/// variables, one of them in [`LEDGER_SECRETS`]. With a stall before the database, or without.
+#[must_use]
+pub fn ledger(faults: &[&str], stalled: bool) -> Service {
+    let reach = "127.0.0.1:{port.postgres}";
+    let database = if stalled {
+        "{stall.postgres.addr}"
+    } else {
+        reach
+    };
+    let mut command = vec!["bin/ledger"];
+    let faults = faults.join(",");
+    if !faults.is_empty() {
+        command.extend(["-fault", &faults]);
+    }
+    let (secrets, _) = LEDGER_SECRETS;
+    let variables = format!(
+        "env = {{ LEDGER_DATABASE_URL = \"postgres://test@{database}/postgres\", \
+         LEDGER_ADDR = \"127.0.0.1:0\", LEDGER_ADMIN_ADDR = \"127.0.0.1:0\", \
+         LEDGER_CURRENCY = \"EUR\" }}"
+    );
+    let postgres = ["bin/postgres.sh", "{port.postgres}", "database"];
+    let service = Service::new("ledger", command)
+        .starting(&variables)
+        .starting(&format!("env-file = {secrets:?}"))
+        .needs("postgres", &postgres, None)
+        .http("GET /accounts/alice");
+    if stalled {
+        service.stall("postgres", reach)
+    } else {
+        service
+    }
 }

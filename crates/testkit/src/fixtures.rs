@@ -44,13 +44,17 @@ impl Fixtures {
         })
     }
 
-    /// Puts the services into a folder of their own: by link where that works, so that a later
+    /// Puts the services, and what starts their database, into a folder of their own: by link where that works, so that a later
     /// build does not change what a run has under its hands.
     pub(crate) fn put_into(&self, folder: &Path) {
         fs::create_dir_all(folder).expect("the folder can be made");
         for entry in fs::read_dir(&self.bin).expect("they were built").flatten() {
             link(&entry.path(), &folder.join(entry.file_name()));
         }
+        link(
+            &source().join("../postgres.sh"),
+            &folder.join("postgres.sh"),
+        );
     }
 }
 

@@ -28,7 +28,7 @@ mod sockets;
 mod survivors;
 mod turn;
 
-pub use config::{Service, fast_orders, orders, orders_alone, plain};
+pub use config::{LEDGER_SECRETS, Service, fast_orders, ledger, orders, orders_alone, plain};
 pub use ended::Ended;
 pub use fixtures::{Fixtures, source};
 pub use frozen::{freeze, thaw, thawed_events};

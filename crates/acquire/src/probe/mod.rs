@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what does this listener speak? | [`identify`] |
 //! | is it ready? | [`ask_ready`] |
-//! | where do processor time, memory and goroutines go? | [`profile`], [`snapshot`] |
+//! | where do processor time, memory and goroutines go? | [`profile`], [`trace`], [`contention`], [`snapshot`], [`goroutine_total`] |
 //! | what does it do with our requests? | [`Caller`] |
 //! | which gRPC services and messages has it? | [`Reflection`], [`Schema`] |
 //!
@@ -24,8 +24,10 @@ mod half;
 mod http;
 mod identify;
 mod message;
+mod metrics;
 mod pprof;
 mod pprof_listing;
+mod pprof_window;
 mod ready;
 mod reflect;
 mod reflect_proto;
@@ -42,7 +44,9 @@ pub use connect::{reach_of, reachable};
 pub use declared::Declared;
 pub use get::get;
 pub use identify::identify;
-pub use pprof::{live_heap, profile, snapshot};
+pub use metrics::goroutine_total;
+pub use pprof::{contention, live_heap, profile, snapshot};
+pub use pprof_window::trace;
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};

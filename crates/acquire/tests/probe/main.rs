@@ -10,3 +10,4 @@ mod peer;
 mod pprof;
 mod ready;
 mod run;
+mod windows;

@@ -57,6 +57,7 @@ impl Made {
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["goroutine".into()],
+            asked: Vec::new(),
         }));
         for functions in [
             &[

@@ -281,6 +281,7 @@ mod tests {
             reach: "h:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["heap".into()],
+            asked: Vec::new(),
         }));
         for function in ["main.(*cache).put", "main.load"] {
             let frame = Frame {

@@ -376,7 +376,7 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         ("ready-timeout", args.ready_timeout),
     ] {
         if let Some(value) = value {
-            flag(name, &format!("{}ms", value.as_millis()));
+            flag(name, &spelled(value));
         }
     }
     if let Some(file) = &args.ca {
@@ -405,6 +405,14 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         words.extend(command.iter().cloned());
     }
     words
+}
+
+/// A duration as a person writes it for a flag.
+fn spelled(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
 }
 
 /// A service that runs already is named after its executable, else after where it is.
@@ -448,5 +456,15 @@ mod tests {
     fn a_service_is_named_after_its_program() {
         assert_eq!(name_of(&["./bin/orders".into()]), "orders");
         assert_eq!(name_of(&["../..".into()]), "service");
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for (ms, text) in [(6000, "6s"), (1500, "1500ms"), (90_000, "90s"), (0, "0s")] {
+            let duration = Duration::from_millis(ms);
+            assert_eq!(spelled(duration), text);
+            let read = shakedown_checklist::config::parse_duration(text);
+            assert_eq!(read.expect("a duration"), duration);
+        }
     }
 }

@@ -10,7 +10,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pprof", &[]),
     ("pprof-cli", &["pprof"]),
     ("symbols", &[]),
-    ("evidence", &["pprof", "symbols"]),
+    ("gotrace", &[]),
+    ("evidence", &["pprof", "symbols", "gotrace"]),
     ("experiment", &["evidence"]),
     ("acquire", &["evidence", "experiment"]),
     ("analyze", &["evidence", "findings", "pprof", "symbols"]),
@@ -43,11 +44,12 @@ const TESTKIT: &str = "testkit";
 
 /// Crates without I/O, clock and environment, and the foreign crates that they may use: none of
 /// these has a socket, a process or a clock in the features that are switched on.
-pub(crate) const PURE: [&str; 8] = [
+pub(crate) const PURE: [&str; 9] = [
     "findings",
     "pprof",
     "pprof-cli",
     "symbols",
+    "gotrace",
     "evidence",
     "experiment",
     "analyze",

@@ -12,6 +12,10 @@ use crate::table::{CASES, Case};
 const RULES: &[&str] = &[
     "pprof-missing",
     "pprof-public",
+    "pprof-incomplete",
+    "profile-window-refused",
+    "contention-profile-off",
+    "secret-in-cmdline",
     "log-without-trace",
     "span-id-without-trace-id",
     "context-not-forwarded",
