@@ -123,7 +123,7 @@ pub fn is_own(frame: &Frame, build: Option<&BuildInfo>) -> bool {
         "/rustlib/src/",
     ];
     let name = crate_of(&frame.function);
-    if NEVER.contains(&name) {
+    if NEVER.contains(&name) || is_generated(&frame.file) {
         return false;
     }
     let program = build.map(|build| build.executable.as_str());
@@ -133,6 +133,13 @@ pub fn is_own(frame: &Frame, build: Option<&BuildInfo>) -> bool {
     }
     let file = frame.file.as_str();
     file.ends_with(".rs") && !BROUGHT.iter().any(|part| file.contains(part))
+}
+
+/// Files that prost and tonic generate: called after a package with its version, or made by a build
+/// script.
+fn is_generated(file: &str) -> bool {
+    let base = file.rsplit('/').next().unwrap_or(file);
+    base.matches('.').count() > 1 || (file.contains("/build/") && file.contains("/out/"))
 }
 
 /// `orders` of `orders::api::find`, of `<orders::api::Orders as tonic::Orders>::get` and of
@@ -246,6 +253,9 @@ mod tests {
         let own = |function: &str, file: &str| is_own(&frame(function, file), Some(&build));
         assert!(own("orders::api::find", "/src/orders/src/api.rs"));
         assert!(own("order_book::serve", ""), "by the executable's name");
+        let out = "/src/target/debug/build/order-book-1f/out/orders.rs";
+        assert!(!own("order_book::pb::Client::get", "src/pb/orders.v1.rs"));
+        assert!(!own("order_book::pb::Client::get", out));
         assert!(own("<order_book::Orders as pb::Orders>::get", "?"));
         let registry = "/root/.cargo/registry/src/index.crates.io-1/tokio-1.54.1/src/time/sleep.rs";
         assert!(!own("tokio::time::sleep::Sleep::poll", registry));

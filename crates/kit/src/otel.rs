@@ -137,6 +137,12 @@ pub(crate) fn ends(span: &Span, trailers: &HeaderMap) {
     }
 }
 
+/// A request has its whole answer, or its client has left: what is exported ends now.
+pub(crate) fn over(span: &Span) {
+    // Not the subscriber's span, which ends with its last clone.
+    span.context().span().end();
+}
+
 const GRPC_STATUS: &str = "grpc-status";
 
 fn is_grpc(headers: &HeaderMap) -> bool {
@@ -290,6 +296,31 @@ mod tests {
         assert_eq!(span.name, "GET /orders/{}");
         let status = attribute(&span, "http.response.status_code");
         assert_eq!(status.as_deref(), Some("200"));
+    }
+
+    #[test]
+    fn the_span_ends_with_the_answer_and_not_with_a_task_that_runs_on() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
+        let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
+            let mut service = TraceLayer::new().layer(Answers(None));
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let mut future = Box::pin(service.call(grpc()));
+            let exported = || exporter.get_finished_spans().expect("they were kept");
+            let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) else {
+                panic!("it answers at once");
+            };
+            let names: Vec<_> = exported()
+                .iter()
+                .map(|span| span.name.to_string())
+                .collect();
+            assert_eq!(names, ["unexported"], "the body is to come");
+            drop(response);
+            assert_eq!(exported().len(), 2, "though the future has the span still");
+        });
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use shakedown_evidence::{Contention, Evidence, ProbeKind, Waiting, Window, WindowEnd, WindowKind};
 use shakedown_findings::{Certainty, Exhibit, Item, RuleMeta, Severity};
 
-use super::{is_other_language, last_window, without_pprof};
+use super::{is_kit, is_other_language, last_window, without_pprof};
 use crate::judgement::Found;
 use crate::target::repeat;
 use crate::{Judgement, Rule};
@@ -23,6 +23,11 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(seen: &Evidence) -> Judgement {
     if seen.pprof.is_empty() {
         return without_pprof();
+    }
+    if is_kit(seen) {
+        return Judgement::not_applicable(
+            "Rust's locks record no waiting; polls that block a worker are always recorded (block)",
+        );
     }
     if is_other_language(seen) {
         return Judgement::not_applicable("the executable is not Go's");

@@ -53,6 +53,15 @@ fn is_other_language(seen: &Evidence) -> bool {
     seen.build.as_ref().is_some_and(|build| build.go.is_none())
 }
 
+/// The service has the profiles of shakedown-kit: its tasks are called so.
+fn is_kit(seen: &Evidence) -> bool {
+    let mut roots = seen
+        .stacks
+        .iter()
+        .filter_map(shakedown_evidence::Stack::root);
+    roots.any(|frame| frame.function.starts_with("kit::"))
+}
+
 /// The last window of a kind that was asked for.
 fn last_window(seen: &Evidence, kind: WindowKind) -> Option<&Window> {
     seen.windows.iter().rev().find(|window| window.kind == kind)

@@ -14,5 +14,6 @@ mod grpc171;
 mod live;
 mod ordinary;
 mod otlp_logs;
+mod rust;
 mod stalled;
 mod table;

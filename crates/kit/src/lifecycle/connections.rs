@@ -32,6 +32,8 @@ use crate::trace::SpanContext;
 
 /// A request's head has to arrive in this time.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// A new connection whose client has said nothing is kept for so long when the service closes.
+const UNREAD: Duration = Duration::from_millis(20);
 /// Connections that the system accepted before the listener was closed, taken at most: the longest
 /// queue that Linux keeps by default.
 const QUEUE_MAX: usize = 4096;
@@ -108,6 +110,17 @@ where
     B::Error: Into<BoxError>,
 {
     let _open = open;
+    // What the client has sent already is answered, even if the workers were too busy to read it
+    // until now: hyper closes a connection on which it has read nothing.
+    let closing = async {
+        server.closing.cancelled().await;
+        tokio::time::sleep(UNREAD).await;
+    };
+    tokio::select! {
+        biased;
+        readable = stream.readable() => if readable.is_err() { return },
+        () = closing => return,
+    }
     // Small answers must not wait for an acknowledgement; without it they are only slower.
     let _ = stream.set_nodelay(true);
     let status = Arc::clone(&server.status);
@@ -151,6 +164,7 @@ where
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Errors are the client's: it left, or spoke something else.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         () = server.closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }

@@ -69,7 +69,19 @@ where
         span.record(field, &*described.name);
         request.extensions_mut().insert(described);
         let future = span.in_scope(|| self.inner.call(request));
+        let span = Some(RequestSpan(span));
         TracedFuture { future, span }
+    }
+}
+
+/// The span of a request, which ends with this. Tasks of the request have clones of the span itself, and
+/// may run on: what is exported must not last as long as they do.
+struct RequestSpan(Span);
+
+impl Drop for RequestSpan {
+    fn drop(&mut self) {
+        #[cfg(feature = "otel")]
+        crate::otel::over(&self.0);
     }
 }
 
@@ -78,7 +90,8 @@ pin_project! {
     pub struct TracedFuture<F> {
         #[pin]
         future: F,
-        span: Span,
+        // None: it has been answered, and the body has the span.
+        span: Option<RequestSpan>,
     }
 }
 
@@ -91,14 +104,14 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = {
-            let _entered = this.span.enter();
+            let _entered = this.span.as_ref().map(|span| span.0.enter());
             ready!(this.future.poll(context))
         };
+        let span = this.span.take();
         #[cfg(feature = "otel")]
-        if let Ok(response) = &result {
-            crate::otel::answers(this.span, response.status(), response.headers());
+        if let (Ok(response), Some(span)) = (&result, &span) {
+            crate::otel::answers(&span.0, response.status(), response.headers());
         }
-        let span = this.span.clone();
         Poll::Ready(result.map(|response| response.map(|inner| TracedBody { inner, span })))
     }
 }
@@ -108,7 +121,7 @@ pin_project! {
     pub struct TracedBody<B> {
         #[pin]
         inner: B,
-        span: Span,
+        span: Option<RequestSpan>,
     }
 }
 
@@ -121,13 +134,13 @@ impl<B: Body> Body for TracedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let _entered = this.span.enter();
+        let _entered = this.span.as_ref().map(|span| span.0.enter());
         let polled = this.inner.poll_frame(context);
         #[cfg(feature = "otel")]
-        if let Poll::Ready(Some(Ok(frame))) = &polled
+        if let (Poll::Ready(Some(Ok(frame))), Some(span)) = (&polled, &this.span)
             && let Some(trailers) = frame.trailers_ref()
         {
-            crate::otel::ends(this.span, trailers);
+            crate::otel::ends(&span.0, trailers);
         }
         polled
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use tonic::{Request, Response, Status};
 
 use crate::inventory::Inventory;
@@ -10,10 +11,17 @@ use crate::pb::orders::orders_server::{self, OrdersServer};
 use crate::pb::orders::{GetRequest, GetResponse};
 
 /// `GET /orders/{id}`.
-pub(crate) async fn order(State(inventory): State<Inventory>, Path(id): Path<String>) -> String {
+pub(crate) async fn order(
+    State(inventory): State<Inventory>,
+    Path(id): Path<String>,
+) -> (StatusCode, String) {
     match find(&inventory, &id).await {
-        Ok(on_stock) => format!("order {id}: {on_stock} on stock\n"),
-        Err(status) => format!("order {id}: stock unknown: {}\n", status.message()),
+        Ok(on_stock) => (StatusCode::OK, format!("order {id}: {on_stock} on stock\n")),
+        Err(status) => {
+            tracing::warn!(id, error = status.message(), "stock unknown");
+            let reason = format!("order {id}: stock unknown\n");
+            (StatusCode::BAD_GATEWAY, reason)
+        }
     }
 }
 
