@@ -160,7 +160,9 @@ fn crate_of(function: &str) -> &str {
 #[must_use]
 pub fn waits_for(frames: &[Frame]) -> Option<&'static str> {
     /// Part of a function's name, and the word for it.
-    const LEAVES: [(&str, &str); 9] = [
+    const LEAVES: [(&str, &str); 11] = [
+        ("kit::running", "a call that does not await"),
+        ("kit::runnable", "the queue for a busy worker"),
         ("tokio::time::", "sleep"),
         ("::mpsc::", "chan receive"),
         ("::broadcast::", "chan receive"),
