@@ -19,6 +19,18 @@ const FIXES: &[(&str, &str)] = &[
         "Kit::builder(NAME).admin(\"127.0.0.1:6060\"), a loopback listener of its own, and no /debug/pprof/ on the application's router; what must be reached from elsewhere: admin_unix, or admin_public with a token",
     ),
     (
+        "PRF003",
+        "Kit::builder(NAME).admin(\"127.0.0.1:6060\"), which serves all of them; a heap that is not measured wants the sampler as the allocator: #[global_allocator] static ALLOCATOR: Sampler<System> = Sampler::new(System)",
+    ),
+    (
+        "PRF004",
+        "Kit::builder(NAME).admin(\"127.0.0.1:6060\"): no timeout of the application stands around its profiles; a DeadlineLayer or tower_http::timeout on the router does that where they were mounted by hand",
+    ),
+    (
+        "PRF007",
+        "std::env::var, or a file that only the service may read, in place of the argument; and a new secret, because this one was seen",
+    ),
+    (
         "TRC001",
         "log through tracing, within the request's span, and write its ids: shakedown_kit::logs::JsonLayer in place of fmt().json(); tasks keep the span if spawned by shakedown_kit::spawn, or with .instrument(tracing::Span::current())",
     ),
@@ -44,7 +56,7 @@ const FIXES: &[(&str, &str)] = &[
     ),
     (
         "DLN001",
-        "Kit::serve, or shakedown_kit::deadline::DeadlineLayer around the service: it drops the handler at its deadline and answers DEADLINE_EXCEEDED. It can only do so where the handler awaits: blocking calls belong into spawn_blocking, long loops need tokio::task::yield_now()",
+        "Kit::serve, or shakedown_kit::deadline::DeadlineLayer around the service: it drops the handler at its deadline and answers DEADLINE_EXCEEDED. It can only do so where the handler awaits: blocking calls belong into spawn_blocking, long loops need tokio::task::yield_now(), and /debug/pprof/block shows both",
     ),
     (
         "DLN002",

@@ -123,7 +123,7 @@ mod tests {
     use shakedown_evidence::{At, Event, PprofEndpoint};
 
     use super::*;
-    use crate::profile::tests::window;
+    use crate::profile::tests::{kit_task, window};
 
     fn contention(profile: Waiting, period: Option<i64>, stacks: u64) -> Contention {
         Contention {
@@ -152,6 +152,15 @@ mod tests {
             seen.apply(Event::Contention(read.clone()));
         }
         seen
+    }
+
+    #[test]
+    fn no_service_in_rust_is_asked_for_what_its_locks_do_not_record() {
+        let mut seen = evidence(&[], WindowEnd::Whole);
+        seen.apply(Event::Stack(kit_task()));
+        let outcome = judge(&seen).outcome;
+        assert_eq!(outcome.name(), "not applicable");
+        assert!(outcome.reason().contains("block"), "{outcome:?}");
     }
 
     fn check(mutex: Option<i64>, block: u64, cpu: WindowEnd) -> &'static str {

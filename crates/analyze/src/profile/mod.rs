@@ -117,6 +117,17 @@ mod tests {
         }
     }
 
+    /// A task of shakedown-kit, by which its profiles are known.
+    pub(super) fn kit_task() -> shakedown_evidence::Stack {
+        shakedown_evidence::Stack {
+            frames: vec![shakedown_evidence::Frame {
+                function: "kit::listener".into(),
+                ..shakedown_evidence::Frame::default()
+            }],
+            ..shakedown_evidence::Stack::default()
+        }
+    }
+
     #[test]
     fn one_window_is_named_by_its_path_and_two_by_both() {
         let cpu = window(WindowKind::Cpu, WindowEnd::Whole);

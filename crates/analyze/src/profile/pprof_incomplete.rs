@@ -253,7 +253,7 @@ mod tests {
     use shakedown_evidence::{At, BuildInfo, Event, WindowEnd};
 
     use super::*;
-    use crate::profile::tests::window;
+    use crate::profile::tests::{kit_task, window};
 
     const NAMES: [&str; 9] = [
         "index",
@@ -269,6 +269,10 @@ mod tests {
 
     /// Every endpoint works, but those.
     fn check(but: &[(&str, EndpointAnswer)], trace: WindowEnd) -> Judgement {
+        judge(&evidence(but, trace))
+    }
+
+    fn evidence(but: &[(&str, EndpointAnswer)], trace: WindowEnd) -> Evidence {
         let mut seen = Evidence::default();
         let asked = NAMES.iter().map(|name| EndpointAsked {
             name: (*name).into(),
@@ -288,7 +292,39 @@ mod tests {
             window(WindowKind::Cpu, WindowEnd::Whole),
             window(WindowKind::Trace, trace),
         ];
-        judge(&seen)
+        seen
+    }
+
+    #[test]
+    fn what_rust_cannot_measure_is_not_missed_and_what_it_can_is() {
+        let refused = || WindowEnd::Refused {
+            status: 501,
+            said: String::new(),
+        };
+        let check = |but: &[(&str, EndpointAnswer)]| {
+            let mut seen = evidence(but, refused());
+            seen.apply(Event::Stack(kit_task()));
+            judge(&seen)
+        };
+        let unmeasured = || EndpointAnswer::Absent { status: 501 };
+        let healthy = check(&[("mutex", unmeasured())]);
+        assert_eq!(healthy.outcome.name(), "passed", "{healthy:?}");
+        let without_sampler = check(&[
+            ("mutex", unmeasured()),
+            ("heap", unmeasured()),
+            ("allocs", unmeasured()),
+        ]);
+        assert_eq!(
+            subjects(&without_sampler),
+            ["127.0.0.1:6060/debug/pprof/: heap, allocs"]
+        );
+        let why = "answered 403".to_owned();
+        let unseen = check(&[("heap", EndpointAnswer::Unseen { why })]);
+        assert_eq!(unseen.outcome.name(), "inconclusive");
+        let mut seen = evidence(&[], refused());
+        seen.apply(Event::Stack(kit_task()));
+        seen.windows.clear();
+        assert_eq!(judge(&seen).outcome.name(), "inconclusive");
     }
 
     const ABSENT: EndpointAnswer = EndpointAnswer::Absent { status: 404 };

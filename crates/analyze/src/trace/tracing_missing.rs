@@ -187,6 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn of_rust_only_spans_are_proof() {
+        let rust = |mut seen: Evidence| {
+            seen.build = Some(BuildInfo {
+                rust: Some("1.95.0".into()),
+                ..BuildInfo::default()
+            });
+            judge(&seen).outcome
+        };
+        let silent = rust(Case::of(&["GET /x"]).alive());
+        assert_eq!(silent.name(), "inconclusive");
+        let to_prove = silent.to_prove().expect("it is open");
+        assert!(to_prove.contains("tracing-opentelemetry"), "{to_prove}");
+        let spans = rust(Case::of(&["GET /x"]).calls(0, 3, joined).alive());
+        assert_eq!(spans.name(), "passed");
+    }
+
+    #[test]
     fn an_executable_that_says_nothing_is_inconclusive() {
         assert_eq!(check(&Case::of(&["GET /x"]).alive()), "inconclusive");
     }
