@@ -85,7 +85,8 @@ fn is_wanted(seen: &Evidence, rule: &Rule) -> bool {
     only.is_empty() || only.iter().any(|word| names(word, rule))
 }
 
-fn names(word: &str, rule: &Rule) -> bool {
+/// A word of `--only` names the rule: its item, its name or its code.
+pub(crate) fn names(word: &str, rule: &Rule) -> bool {
     word == rule.meta.name
         || word.eq_ignore_ascii_case(rule.meta.code)
         || word == rule.meta.item.name()

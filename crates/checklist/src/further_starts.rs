@@ -24,7 +24,7 @@ use crate::launch::{launch, placed};
 use crate::placeholder::Values;
 use crate::run::requests;
 use crate::start::{self, NotReady};
-use crate::{RunError, Settings, lanes, redact};
+use crate::{RunError, Settings, lanes, plan, redact};
 
 /// Calls under way at once.
 const WIDTH: usize = 8;
@@ -36,12 +36,7 @@ const END_GRACE: Duration = Duration::from_secs(1);
 /// Whether the dumps of further starts can show anything that nothing else does.
 pub(crate) fn are_useful(settings: &Settings, seen: &Evidence) -> bool {
     let is_go = seen.build.as_ref().is_some_and(|build| build.go.is_some());
-    let wanted = ["leak-per-request", "LIF001", "lifecycle"];
-    let is_wanted = settings.only.is_empty()
-        || settings
-            .only
-            .iter()
-            .any(|only| wanted.contains(&only.as_str()));
+    let is_wanted = plan::is_wanted(&settings.only, &["leak-per-request"]);
     let sent_batches = seen
         .calls
         .iter()

@@ -2,32 +2,6 @@ use shakedown_evidence::{At, Event, GoroutineGroup, SnapshotForm};
 
 use super::*;
 
-const REQUESTS: [f64; 5] = [0.0, 30.0, 60.0, 90.0, 120.0];
-
-#[test]
-fn one_goroutine_a_request_is_proportional() {
-    let slope = proportional(&REQUESTS, &[0.0, 30.0, 60.0, 90.0, 120.0]).expect("a line");
-    assert!((slope - 1.0).abs() < 1e-9);
-}
-
-#[test]
-fn a_pool_that_saturates_is_not() {
-    assert_eq!(proportional(&REQUESTS, &[4.0, 8.0, 10.0, 10.0, 10.0]), None);
-}
-
-#[test]
-fn a_count_that_falls_once_is_not() {
-    assert_eq!(
-        proportional(&REQUESTS, &[0.0, 30.0, 25.0, 60.0, 90.0]),
-        None
-    );
-}
-
-#[test]
-fn a_count_that_stays_is_not() {
-    assert_eq!(proportional(&REQUESTS, &[8.0; 5]), None);
-}
-
 /// Further starts with so many requests, of which this part was answered, and in whose dumps so many
 /// goroutines wait to send.
 fn starts(counts: &[u64], ok: u64) -> Evidence {
