@@ -5,7 +5,7 @@
 //! says how much time is left, [`crate::spawn`] gives children the same deadline, and outgoing calls
 //! ([`crate::outgoing`]) carry what is left on.
 
-mod answer;
+pub(crate) mod answer;
 mod body;
 pub(crate) mod grpc_timeout;
 mod guard;

@@ -4,6 +4,7 @@
 //! another ([`alone`]).
 
 mod admin;
+mod calls;
 mod deadlines;
 mod grpc;
 mod lifecycle;
