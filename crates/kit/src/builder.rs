@@ -20,7 +20,7 @@ use tower_service::Service;
 use crate::admin::{self, Access, Admin, AdminError};
 use crate::deadline::DeadlineLayer;
 use crate::lifecycle::generations::{self, ConfigError, Generation, Live};
-use crate::lifecycle::{Drain, Server, Signal, Signals, drain, serve};
+use crate::lifecycle::{Charge, Drain, Owner, Server, serve};
 use crate::profile::{block, heap};
 use crate::status::{Phase, Status};
 use crate::tasks::{self, Kind};
@@ -314,13 +314,26 @@ impl Builder {
             }
             None => None,
         };
-        let parts = Parts {
-            status,
-            drain: self.drain,
+        let kit = Kit {
+            server: Server {
+                status,
+                closing: CancellationToken::new(),
+            },
             deadlines: self.deadlines,
             admin: admin.as_ref().and_then(Admin::address),
+            stop: CancellationToken::new(),
+            reload: Arc::new(watch::channel(0).0),
+            runtime: runtime.handle().clone(),
         };
-        let ended = runtime.block_on(parts.live(setup));
+        // Before anything else: a signal that comes during the setup must not kill half a service.
+        let owner = Owner::start(Charge {
+            server: kit.server.clone(),
+            drain: self.drain,
+            stop: kit.stop.clone(),
+            reload: Arc::clone(&kit.reload),
+        })
+        .map_err(Error::Runtime)?;
+        let ended = runtime.block_on(live(kit, owner, setup));
         // What is left is dropped at its next await; what blocks a thread is left behind.
         runtime.shutdown_timeout(Duration::from_millis(100));
         if let Err(error) = &ended {
@@ -330,61 +343,19 @@ impl Builder {
     }
 }
 
-/// What a service lives by.
-struct Parts {
-    status: Arc<Status>,
-    drain: Drain,
-    deadlines: DeadlineLayer,
-    admin: Option<SocketAddr>,
-}
-
-impl Parts {
-    async fn live<F>(self, setup: F) -> Result<(), Error>
-    where
-        F: AsyncFnOnce(Kit) -> Result<(), BoxError>,
-    {
-        // Before anything else: a signal that comes during the setup must not kill half a service.
-        let mut signals = Signals::new().map_err(Error::Runtime)?;
-        let status = self.status;
-        let reload = Arc::new(watch::channel(0).0);
-        let kit = Kit {
-            server: Server {
-                status: Arc::clone(&status),
-                closing: CancellationToken::new(),
-            },
-            deadlines: self.deadlines,
-            admin: self.admin,
-            stop: CancellationToken::new(),
-            reload: Arc::clone(&reload),
-            runtime: Handle::current(),
-        };
-        let stop = kit.stop.clone();
-        let server = kit.server.clone();
-        tokio::select! {
-            done = setup(kit) => done.map_err(Error::Setup)?,
-            () = stopped(&mut signals) => return Ok(()),
-        }
-        status.enter(Phase::Ready);
-        tracing::info!("ready");
-        loop {
-            tokio::select! {
-                signal = signals.next() => match signal {
-                    Signal::Stop => break,
-                    Signal::Reload => reload.send_modify(|asked| *asked += 1),
-                },
-                () = stop.cancelled() => break,
-            }
-        }
-        drain(self.drain, server, &mut signals)
-            .await
-            .map_err(|left| Error::NotDrained {
-                connections: left.connections,
-                children: left.children,
-                blocking: left.blocking,
-            })
+/// From the setup to the end.
+async fn live<F>(kit: Kit, mut owner: Owner, setup: F) -> Result<(), Error>
+where
+    F: AsyncFnOnce(Kit) -> Result<(), BoxError>,
+{
+    tokio::select! {
+        done = setup(kit) => done.map_err(Error::Setup)?,
+        _ = owner.ended() => return Ok(()),
     }
-}
-
-async fn stopped(signals: &mut Signals) {
-    while signals.next().await != Signal::Stop {}
+    owner.ready();
+    owner.ended().await.map_err(|left| Error::NotDrained {
+        connections: left.connections,
+        children: left.children,
+        blocking: left.blocking,
+    })
 }

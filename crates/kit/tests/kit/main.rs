@@ -7,6 +7,7 @@ mod admin;
 mod calls;
 mod deadlines;
 mod grpc;
+mod hostile;
 mod lifecycle;
 mod tasks;
 
