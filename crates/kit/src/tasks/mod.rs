@@ -134,9 +134,15 @@ where
     F::Output: Send + 'static,
 {
     let entry = Entry::register(kind, name, caller, scope.as_ref());
-    let (id, owner) = (entry.id(), scope.clone());
+    let id = entry.id();
+    let owner = scope
+        .clone()
+        .filter(|_| matches!(kind, Kind::Child | Kind::Generation));
+    if let Some(owner) = &owner {
+        owner.expect_child(id);
+    }
     let task = runtime.spawn(Tracked::new(entry, scope, future));
-    if let (Kind::Child | Kind::Generation, Some(owner)) = (kind, owner) {
+    if let Some(owner) = owner {
         owner.adopt(id, task.abort_handle());
     }
     task

@@ -205,3 +205,48 @@ fn a_hundred_reloads_leave_one_generation() {
     assert_eq!(shown()[0]["generations"][0]["tasks"], 6);
     assert!(service.end().0.is_ok());
 }
+
+/// A task that is aborted and does not await runs on: until it has ended there is no new generation.
+#[test]
+fn a_reload_waits_for_the_old_tasks() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("orders.conf");
+    std::fs::write(&path, "1").expect("it is written");
+    let service = Service::start(builder(), Router::new());
+    let admin = service.admin();
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+    let live = service.kit.config(
+        &path,
+        |text: &str| text.trim().parse::<u64>(),
+        move |_, generation| {
+            let (tell, number) = (tell.clone(), generation.number());
+            let released = std::sync::Arc::clone(&released);
+            generation.spawn(async move {
+                let _ = tell.send(number);
+                if number == 1 {
+                    let _ = released.lock().map(|released| released.recv());
+                }
+                std::future::pending::<()>().await;
+            });
+        },
+    );
+    let live = live.expect("the first one is valid");
+    assert_eq!(told.recv().expect("it runs"), 1);
+    std::fs::write(&path, "2").expect("it is written");
+    service.kit.reload();
+    let early = told.recv_timeout(Duration::from_millis(500));
+    assert!(early.is_err(), "the old task still runs");
+    assert_eq!(*live.load(), 1);
+    let shown = ask(admin, "/debug/kit/generations", "");
+    assert!(
+        shown.contains(r#""generation":1,"current":true,"tasks":1"#),
+        "{shown}"
+    );
+    drop(release);
+    let next = told.recv_timeout(Duration::from_secs(20));
+    assert_eq!(next.expect("it is reloaded"), 2);
+    assert!(service.end().0.is_ok());
+}

@@ -3,12 +3,18 @@
 //! The register of tasks and the counters belong to the process, so these tests run one after
 //! another ([`alone`]).
 
+#![expect(
+    clippy::print_stderr,
+    reason = "what was measured, for whoever runs it with --nocapture"
+)]
+
 mod admin;
 mod calls;
 mod deadlines;
 mod grpc;
 mod hostile;
 mod lifecycle;
+mod punctual;
 mod tasks;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
