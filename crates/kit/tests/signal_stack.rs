@@ -8,10 +8,6 @@
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 #![expect(unsafe_code, reason = "makes a signal stack and sends signals")]
-#![expect(
-    clippy::print_stderr,
-    reason = "what was found, for whoever runs it with --nocapture"
-)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -3,11 +3,6 @@
 //! The register of tasks and the counters belong to the process, so these tests run one after
 //! another ([`alone`]).
 
-#![expect(
-    clippy::print_stderr,
-    reason = "what was measured, for whoever runs it with --nocapture"
-)]
-
 mod admin;
 mod calls;
 mod deadlines;
