@@ -32,6 +32,25 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 
 /// How a service is to run; made by [`Kit::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use shakedown_kit::Kit;
+/// use shakedown_kit::deadline::DeadlineLayer;
+///
+/// let builder = Kit::builder("orders")
+///     .admin("127.0.0.1:0")
+///     .workers(2)
+///     .deadlines(DeadlineLayer::new().default_deadline(Duration::from_secs(2)))
+///     .lame_duck(Duration::from_millis(10))
+///     .drain_limit(Duration::from_secs(20));
+/// let ended = builder.run(async |kit: Kit| {
+///     assert!(kit.admin_address().is_some());
+///     kit.stop(); // As SIGTERM does.
+///     Ok(())
+/// });
+/// assert!(ended.is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Builder {
     name: String,
@@ -56,6 +75,14 @@ pub struct Kit {
 ///
 /// Its `Debug` is the whole chain of reasons in words, because that is what a `main` that returns it
 /// prints.
+///
+/// ```
+/// use shakedown_kit::{Error, Kit};
+///
+/// let ended = Kit::builder("orders").run(async |_| Err("no database".into()));
+/// let Err(error @ Error::Setup(_)) = ended else { unreachable!() };
+/// assert_eq!(format!("{error:?}"), "the service cannot be set up: no database");
+/// ```
 #[derive(thiserror::Error)]
 pub enum Error {
     /// The runtime or the signals could not be set up.
@@ -116,6 +143,20 @@ impl Kit {
     ///
     /// # Errors
     /// If the address cannot be bound.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use shakedown_kit::Kit;
+    ///
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     let router = Router::new().route("/", get(|| async { "hi" }));
+    ///     let address = kit.serve("127.0.0.1:0", router).await?;
+    ///     assert_ne!(address.port(), 0);
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn serve<S, B>(
         &self,
         address: impl ToSocketAddrs,
@@ -170,6 +211,31 @@ impl Kit {
     ///
     /// # Errors
     /// If the first configuration cannot be read or is refused.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kit-config-{}", std::process::id()));
+    /// # std::fs::write(&path, "3").unwrap();
+    /// use shakedown_kit::Kit;
+    ///
+    /// # let file = path.clone();
+    /// # let path = &file;
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     let workers = kit.config(
+    ///         path,
+    ///         |text| text.trim().parse::<usize>(),
+    ///         |workers, generation| {
+    ///             for _ in 0..*workers {
+    ///                 generation.spawn(std::future::pending::<()>());
+    ///             }
+    ///         },
+    ///     )?;
+    ///     assert_eq!(*workers.load(), 3);
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// # std::fs::remove_file(&file).unwrap();
+    /// ```
     pub fn config<T, E, P, B>(
         &self,
         path: impl AsRef<Path>,
@@ -216,6 +282,13 @@ impl Kit {
 impl Builder {
     /// Opens the admin listener on a loopback address, like `127.0.0.1:6060`. Another address is an
     /// error, because profiles show what a service does.
+    ///
+    /// ```
+    /// use shakedown_kit::{Error, Kit};
+    ///
+    /// let public = Kit::builder("orders").admin("0.0.0.0:6060");
+    /// assert!(matches!(public.run(async |_| Ok(())), Err(Error::Admin(_))));
+    /// ```
     #[must_use]
     pub fn admin(self, address: &str) -> Self {
         let access = address
@@ -230,6 +303,14 @@ impl Builder {
 
     /// Opens the admin listener on any address, for those who know a token of at least 32
     /// characters. Not encrypted: whoever reads the network reads the token.
+    ///
+    /// ```
+    /// use shakedown_kit::{Error, Kit};
+    ///
+    /// let address = ([0, 0, 0, 0], 0).into();
+    /// let guessed = Kit::builder("orders").admin_public(address, "secret");
+    /// assert!(matches!(guessed.run(async |_| Ok(())), Err(Error::Admin(_))));
+    /// ```
     #[must_use]
     pub fn admin_public(self, address: SocketAddr, token: impl Into<String>) -> Self {
         let token = token.into();

@@ -25,6 +25,18 @@ thread_local! {
 }
 
 /// What everything that is done for one request has in common.
+///
+/// ```
+/// use shakedown_kit::{labels::Labels, scope::Scope};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let batch = Scope::new(None, Labels::default());
+/// let child = batch.clone().run(async { shakedown_kit::spawn(std::future::pending::<()>()) }).await;
+/// assert_eq!(batch.children_running(), 1);
+/// batch.cancel();
+/// assert!(child.await.unwrap_err().is_cancelled());
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Scope(Arc<Inner>);
 

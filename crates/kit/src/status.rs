@@ -10,6 +10,13 @@ use tokio::runtime::Handle;
 use crate::{deadline, json, outgoing, tasks};
 
 /// How far the service is.
+///
+/// ```
+/// use shakedown_kit::Phase;
+///
+/// assert!(Phase::Ready < Phase::LameDuck, "there is no way back");
+/// assert_eq!(Phase::LameDuck.name(), "lame-duck");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {

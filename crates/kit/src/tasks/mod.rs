@@ -68,6 +68,13 @@ where
 ///
 /// # Panics
 /// Outside of a tokio runtime, as `tokio::spawn` does.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let receipt = shakedown_kit::spawn_detached(async { "sent whatever becomes of the request" });
+/// assert!(receipt.await.is_ok());
+/// # }
+/// ```
 #[track_caller]
 pub fn spawn_detached<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -87,6 +94,13 @@ where
 ///
 /// # Panics
 /// Outside of a tokio runtime, as `tokio::task::spawn_blocking` does.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let read = shakedown_kit::spawn_blocking(|| std::fs::read("/dev/null"));
+/// assert!(read.await.is_ok());
+/// # }
+/// ```
 #[track_caller]
 pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
 where
@@ -169,6 +183,18 @@ pub fn registered() -> usize {
 
 /// How many live tasks of a runtime nobody registered: spawned with bare `tokio::spawn`, by the
 /// service or by a library. Approximate while tasks come and go.
+///
+/// ```
+/// use shakedown_kit::tasks;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let ours = shakedown_kit::spawn(std::future::pending::<()>());
+/// let bare = tokio::spawn(std::future::pending::<()>());
+/// assert_eq!(tasks::registered(), 1);
+/// assert_eq!(tasks::unregistered(&tokio::runtime::Handle::current()), 1);
+/// # ours.abort(); bare.abort();
+/// # }
+/// ```
 pub fn unregistered(runtime: &Handle) -> usize {
     let of_runtime = registry::live()
         .iter()
