@@ -68,7 +68,8 @@ impl CallLayer {
         Self::default()
     }
 
-    /// No call takes longer than this, its answer's body and its repetitions included.
+    /// No call takes longer than this, its answer's body and its repetitions included. A client of
+    /// streams that are meant to stay open takes `Duration::MAX`, which becomes 30 days.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         CallLayer {

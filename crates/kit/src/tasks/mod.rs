@@ -178,7 +178,7 @@ pub(crate) fn current_id() -> Option<u64> {
 
 /// How many tasks are registered now, blocking ones included.
 pub fn registered() -> usize {
-    registry::live().len()
+    registry::count(|_| true)
 }
 
 /// How many live tasks of a runtime nobody registered: spawned with bare `tokio::spawn`, by the
@@ -196,10 +196,7 @@ pub fn registered() -> usize {
 /// # }
 /// ```
 pub fn unregistered(runtime: &Handle) -> usize {
-    let of_runtime = registry::live()
-        .iter()
-        .filter(|task| task.kind != Kind::Blocking)
-        .count();
+    let of_runtime = registry::count(|task| task.kind != Kind::Blocking);
     runtime
         .metrics()
         .num_alive_tasks()
@@ -208,8 +205,5 @@ pub fn unregistered(runtime: &Handle) -> usize {
 
 /// How many registered tasks there are of a kind.
 pub(crate) fn count(kind: Kind) -> usize {
-    registry::live()
-        .iter()
-        .filter(|task| task.kind == kind)
-        .count()
+    registry::count(|task| task.kind == kind)
 }
