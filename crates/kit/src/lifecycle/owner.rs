@@ -92,23 +92,21 @@ impl Charge {
             biased;
             done = ready => done.ok()?,
             // Nobody was told that it is ready, so there is nothing to drain.
-            () = stopped(&mut signals) => return Some(Ok(())),
+            () = self.told_to_stop(&mut signals) => return Some(Ok(())),
         }
         self.server.status.enter(Phase::Ready);
         tracing::info!("ready");
-        loop {
-            tokio::select! {
-                signal = signals.next() => match signal {
-                    Signal::Stop => break,
-                    Signal::Reload => self.reload.send_modify(|asked| *asked += 1),
-                },
-                () = self.stop.cancelled() => break,
-            }
+        tokio::select! {
+            () = self.told_to_stop(&mut signals) => {}
+            () = self.stop.cancelled() => {}
         }
         Some(drain(self.drain, self.server, &mut signals).await)
     }
-}
 
-async fn stopped(signals: &mut Signals) {
-    while signals.next().await != Signal::Stop {}
+    /// Hands reloads on until a signal to stop comes.
+    async fn told_to_stop(&self, signals: &mut Signals) {
+        while signals.next().await == Signal::Reload {
+            self.reload.send_modify(|asked| *asked += 1);
+        }
+    }
 }

@@ -4,7 +4,6 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use shakedown_kit::{Error, Kit, tasks};
 
-use crate::lifecycle::{Service, builder};
+use crate::lifecycle::{Service, builder, signal};
 use crate::{alone, runtime, until};
 
 const LIMIT: Duration = Duration::from_millis(400);
@@ -163,10 +162,7 @@ fn a_service_whose_workers_are_all_held_hears_sigterm_and_ends() {
     let _client = says("GET / HTTP/1.1\r\nHost: x\r\n\r\n")(service.address);
     is_held.recv().expect("the handler runs");
     let began = Instant::now();
-    let ourselves = std::process::id().to_string();
-    let killed = Command::new("kill").arg(ourselves).status();
-    let killed = killed.expect("every system has it");
-    assert!(killed.success());
+    signal("TERM");
     let (ended, took) = service.ended(began);
     assert!(took < LIMIT + SLACK, "{took:?}");
     let Err(Error::NotDrained { connections, .. }) = ended else {

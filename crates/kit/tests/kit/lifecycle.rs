@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,13 @@ pub(crate) fn ask(address: SocketAddr, path: &str, more: &str) -> String {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).expect("it answers");
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Sends this process a signal, as somebody else would.
+pub(crate) fn signal(name: &str) {
+    let ourselves = std::process::id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &ourselves]).status();
+    assert!(sent.expect("every system has it").success());
 }
 
 pub(crate) fn builder() -> Builder {
@@ -236,7 +244,7 @@ fn a_reload_waits_for_the_old_tasks() {
     let live = live.expect("the first one is valid");
     assert_eq!(told.recv().expect("it runs"), 1);
     std::fs::write(&path, "2").expect("it is written");
-    service.kit.reload();
+    signal("HUP");
     let early = told.recv_timeout(Duration::from_millis(500));
     assert!(early.is_err(), "the old task still runs");
     assert_eq!(*live.load(), 1);
