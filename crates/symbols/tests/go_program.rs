@@ -208,3 +208,37 @@ fn section_headers_are_not_needed() {
         assert!(!bare.frames(*pc).is_empty());
     }
 }
+
+#[test]
+fn words_that_the_loader_will_write_need_not_be_in_the_file() {
+    use object::{Object, ObjectSegment};
+
+    let built = build(&["-buildmode=pie", "-ldflags=-s -w"]);
+    let whole = fs::read(&built.executable).expect("read");
+    // As lld links: a relocation holds the address, the file zeros.
+    let mut bare = whole.clone();
+    let file = object::File::parse(&*whole).expect("ELF");
+    let mut zeroed = 0;
+    for (at, _) in file.dynamic_relocations().expect("some") {
+        let holds =
+            |s: &object::Segment<'_, '_>| (s.address()..s.address() + s.size()).contains(&at);
+        let segment = file.segments().find(holds).expect("loaded");
+        let (offset, _) = segment.file_range();
+        let at = usize::try_from(offset + at - segment.address()).expect("small");
+        zeroed += usize::from(bare[at..at + 8] != [0; 8]);
+        bare[at..at + 8].fill(0);
+    }
+    assert!(zeroed > 100, "{zeroed}");
+    let symbols = |bytes| Symbols::parse(bytes).expect("ELF");
+    let (whole, bare) = (symbols(&whole), symbols(&bare));
+    let (mapped, expected) = said(&built.executable);
+    let mut inlined = 0;
+    for pc in expected.keys() {
+        let holds = |m: &&Mapped| (m.start..m.limit).contains(pc);
+        let at = mapped.iter().find(holds).expect("mapped");
+        let place = whole.place(*at, *pc).expect("in the file");
+        assert_eq!(bare.frames(place), whole.frames(place));
+        inlined += usize::from(whole.frames(place).len() > 1);
+    }
+    assert!(inlined > 10, "{inlined}");
+}

@@ -9,6 +9,10 @@ const INLINE_INDEX: usize = 2;
 /// Number of the data that tells the inlined calls.
 const INLINE_TREE: usize = 3;
 
+/// Changes of a value within one function that are followed; the largest functions of generated
+/// code have some ten thousand.
+const STEPS_MAX: usize = 1 << 20;
+
 /// A function, and where the fields of its record are.
 #[derive(Debug)]
 pub(super) struct Function<'table, 'data> {
@@ -136,7 +140,7 @@ impl<'table, 'data> Function<'table, 'data> {
     fn value(&self, values: u32, address: u64) -> Option<i32> {
         let mut bytes = self.header.values.get(values as usize..)?;
         let (mut at, mut value) = (self.entry, -1i32);
-        for first in std::iter::once(true).chain(std::iter::repeat(false)) {
+        for first in std::iter::once(true).chain(std::iter::repeat_n(false, STEPS_MAX)) {
             let difference = varint(&mut bytes)?;
             if difference == 0 && !first {
                 return None;

@@ -6,7 +6,7 @@
 //! do. In a position-independent program both are relocations: the file may hold zeros.
 
 use memchr::memmem;
-use object::{Object, RelocationFlags, RelocationTarget, elf};
+use object::{Object, RelocationTarget};
 
 use super::header::{Header, Layout, Words};
 use crate::elf::Elf;
@@ -28,15 +28,14 @@ impl Module {
     /// Finds the record that points to the table at `table`.
     pub(super) fn find(elf: &Elf<'_>, table: u64, header: &Header<'_>) -> Option<Self> {
         let names = table.checked_add(header.names_offset)?;
-        let read = |at: u64, words: &dyn Fn(u64) -> Option<u64>| -> Option<Module> {
-            let _ = at;
+        let read = |words: &dyn Fn(u64) -> Option<u64>| -> Option<Module> {
             let is_it = words(0)? == table && words(1)? == names;
             is_it.then(|| Self::read(words, header.layout)).flatten()
         };
         let stored = places(elf, table, header.words).find_map(|at| {
             let size = WORDS * header.words.pointer as u64;
             let bytes = elf.at(at, size)?;
-            read(at, &|index| {
+            read(&|index| {
                 let at = usize::try_from(index).ok()? * header.words.pointer;
                 header.words.pointer(bytes, at)
             })
@@ -44,9 +43,7 @@ impl Module {
         stored.or_else(|| {
             let relocated = Relocations::of(elf, table, header.words)?;
             relocated.places().find_map(|at| {
-                read(at, &|index| {
-                    relocated.at(at.checked_add(index * header.words.pointer as u64)?)
-                })
+                read(&|index| relocated.at(at.checked_add(index * header.words.pointer as u64)?))
             })
         })
     }
@@ -91,22 +88,22 @@ struct Relocations {
 }
 
 impl Relocations {
+    /// Places that may hold the pointer to the table; there is one.
+    const PLACES_MAX: usize = 64;
+
     fn of(elf: &Elf<'_>, value: u64, words: Words) -> Option<Self> {
-        let all =
-            || {
-                elf.file.dynamic_relocations().into_iter().flatten().filter_map(|(at, relocation)| {
-                let is_base = matches!(relocation.target(), RelocationTarget::Absolute)
-                    || matches!(
-                        relocation.flags(),
-                        RelocationFlags::Elf { r_type } if r_type.0 == elf::R_X86_64_RELATIVE.0
-                    );
+        let all = || {
+            let relocations = elf.file.dynamic_relocations().into_iter().flatten();
+            relocations.filter_map(|(at, relocation)| {
+                // Without a symbol it is the distance from where the program begins.
+                let is_base = matches!(relocation.target(), RelocationTarget::Absolute);
                 is_base.then_some((at, relocation.addend().cast_unsigned()))
             })
-            };
+        };
         let found: Vec<u64> = all()
             .filter(|(_, target)| *target == value)
             .map(|(at, _)| at)
-            .take(64)
+            .take(Self::PLACES_MAX)
             .collect();
         let size = WORDS * words.pointer as u64;
         let is_near = |at: u64| found.iter().any(|first| at.wrapping_sub(*first) < size);
