@@ -24,12 +24,14 @@ pub mod labels;
 pub mod log;
 mod process;
 mod profile;
+mod quit_audit;
 pub mod resources;
 mod run;
 pub mod secret;
 mod source;
 mod span;
 mod stall;
+pub mod task;
 mod time;
 mod window;
 
@@ -53,6 +55,7 @@ pub use profile::{
     EndpointAnswer, EndpointAsked, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
     ProfileRecord, check_profile, curl_at, url_at,
 };
+pub use quit_audit::QuitAudit;
 pub use resources::Resources;
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
 /// How far an execution trace reaches, and its reader.
@@ -64,5 +67,6 @@ pub use shakedown_symbols::{Descriptors, descriptors_from};
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use stall::{Answers, Stall, StallChange};
+pub use task::Serves;
 pub use time::At;
 pub use window::{Window, WindowEnd, WindowKind};

@@ -135,6 +135,12 @@ pub(crate) const FLAGS: &[Flag] = {
             Option,
             "Sample type, by name or place",
         ),
+        flag(
+            "short-names",
+            Bool,
+            Option,
+            "Functions by package and name, as long as that tells them apart",
+        ),
         flag("show", Text, Option, "Keeps matching frames only"),
         flag(
             "show_from",
@@ -199,6 +205,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("tls_cert", Text, Source, "Certificate to show"),
         flag("tls_key", Text, Source, "Its key"),
         flag("tools", Text, Source, "Where object tools are"),
+        flag(
+            "until-jitter",
+            Text,
+            Source,
+            "Looks for so long, in short windows, for one that is odd",
+        ),
         flag("alloc_objects", Bool, Alias, "-sample_index=alloc_objects"),
         flag("alloc_space", Bool, Alias, "-sample_index=alloc_space"),
         flag("contentions", Bool, Alias, "-sample_index=contentions"),
@@ -348,7 +360,7 @@ mod tests {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         parse(&args).map_err(|stop| match stop {
             Stop::Help => "help".to_owned(),
-            Stop::Usage(why) | Stop::Failed(why) => why,
+            Stop::Usage(why) | Stop::Failed(why) | Stop::NothingOdd(why) => why,
         })
     }
 

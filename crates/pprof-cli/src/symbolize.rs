@@ -11,7 +11,8 @@ use std::io::ErrorKind;
 use shakedown_pprof::{FunctionId, Line, LocationId, Mapping, MappingId, Profile, SimpleNames};
 use shakedown_symbols::{Frame, Mapped, Names, Symbols, demangle};
 
-use crate::World;
+use crate::arguments::Arguments;
+use crate::{World, remote};
 
 /// Where names come from, and how they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,20 +67,23 @@ impl Mode {
     }
 }
 
-/// Does what `words` ask for. A profile that was fetched names its source where it names no
+/// Does what `-symbolize` asks for: programs of this machine first, then the servers. A profile that was fetched names its source where it names no
 /// program, and misses nothing then.
 pub(crate) fn symbolize(
     profile: &mut Profile,
-    words: &str,
+    servers: &remote::Symbols,
     is_remote: bool,
+    arguments: &Arguments,
     world: &mut dyn World,
 ) {
-    let Some(mode) = Mode::of(words, world) else {
-        return;
-    };
-    if let Some(detail) = mode.local {
+    let mode = Mode::of(&arguments.symbolize, world);
+    if let Some((mode, detail)) = mode.and_then(|mode| Some((mode, mode.local?))) {
         local(profile, detail, mode.force, is_remote, world);
     }
+    servers.ask(profile, arguments, world);
+    let Some(mode) = mode else {
+        return;
+    };
     match mode.names {
         // Without demangling, names are the linker's again, and nothing more.
         None => profile.simplify_names(SimpleNames::Full, mode.force, &|_| None),

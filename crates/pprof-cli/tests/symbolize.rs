@@ -20,7 +20,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
-	"time"
+	"syscall"
 )
 
 type shape interface{ area(n int) int }
@@ -44,11 +44,15 @@ func sum[T int | int64](items []T) (total T) {
 }
 
 //go:noinline
-func spin(deadline time.Time) int {
+func spin(until int64) int {
 	shapes := []shape{square{3}, square{4}}
 	items := make([]int, 4096)
 	total := 0
-	for time.Now().Before(deadline) {
+	// By processor time: on a busy machine the clock runs ahead of the samples.
+	for used := int64(0); used < until; {
+		var usage syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+		used = usage.Utime.Sec*1_000_000 + usage.Utime.Usec
 		for i := range items {
 			items[i] = shapes[i%2].area(i + total)
 		}
@@ -63,7 +67,7 @@ func main() {
 		panic(err)
 	}
 	pprof.StartCPUProfile(out)
-	fmt.Println(spin(time.Now().Add(500 * time.Millisecond)))
+	fmt.Println(spin(500_000))
 	pprof.StopCPUProfile()
 	out.Close()
 }

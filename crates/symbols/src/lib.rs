@@ -13,6 +13,7 @@ mod dwarf;
 mod elf;
 mod frame;
 mod go;
+mod rustc;
 mod symbols;
 mod table;
 
@@ -21,4 +22,5 @@ pub use build_info::{BuildInfoError, GoBuild, GoModule, build_info, build_info_f
 pub use demangle::{Names, demangle};
 pub use descriptors::{Descriptors, descriptors, descriptors_from};
 pub use frame::Frame;
+pub use rustc::{rustc, rustc_from};
 pub use symbols::{Symbols, SymbolsError};

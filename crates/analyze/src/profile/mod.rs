@@ -1,10 +1,13 @@
 //! Rules of the item profile.
 
+mod bursts;
 pub(crate) mod contention_profile_off;
+pub(crate) mod jitter_burst;
 pub(crate) mod pprof_incomplete;
 pub(crate) mod pprof_missing;
 pub(crate) mod pprof_public;
 pub(crate) mod profile_window_refused;
+pub(crate) mod profile_window_too_short;
 pub(crate) mod secret_in_cmdline;
 
 use shakedown_evidence::{Evidence, ProbeKind, Speaks, Window, WindowEnd, WindowKind};
@@ -51,6 +54,15 @@ fn without_pprof() -> Judgement {
 /// The executable is not Go's, by its build info.
 fn is_other_language(seen: &Evidence) -> bool {
     seen.build.as_ref().is_some_and(|build| build.go.is_none())
+}
+
+/// The service has the profiles of shakedown-kit: its tasks are called so.
+fn is_kit(seen: &Evidence) -> bool {
+    let mut roots = seen
+        .stacks
+        .iter()
+        .filter_map(shakedown_evidence::Stack::root);
+    roots.any(|frame| frame.function.starts_with("kit::"))
 }
 
 /// The last window of a kind that was asked for.
@@ -105,6 +117,17 @@ mod tests {
             end,
             bytes: 4_000,
             recorded_ms: Some(30_000),
+        }
+    }
+
+    /// A task of shakedown-kit, by which its profiles are known.
+    pub(super) fn kit_task() -> shakedown_evidence::Stack {
+        shakedown_evidence::Stack {
+            frames: vec![shakedown_evidence::Frame {
+                function: "kit::listener".into(),
+                ..shakedown_evidence::Frame::default()
+            }],
+            ..shakedown_evidence::Stack::default()
         }
     }
 

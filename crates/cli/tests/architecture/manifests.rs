@@ -55,7 +55,7 @@ pub(crate) const PURE: [&str; 9] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 13] = [
+const FOREIGN_OF_PURE: [&str; 14] = [
     // Without its feature loader, which opens files.
     "addr2line",
     "cpp_demangle",
@@ -66,6 +66,7 @@ const FOREIGN_OF_PURE: [&str; 13] = [
     "object",
     "regex",
     "rustc-demangle",
+    "ruzstd",
     "serde",
     "serde_json",
     "thiserror",

@@ -7,9 +7,11 @@ pub(crate) mod scale_up;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use shakedown_pprof_cli::{World, Zone};
+use shakedown_pprof_cli::{Request, World, Zone};
+
+/// A server's answer to a request.
+pub(crate) type Answer = fn(&Request<'_>) -> Result<Vec<u8>, String>;
 
 /// Reads below `folder`, keeps what is written.
 #[derive(Default)]
@@ -21,6 +23,10 @@ pub(crate) struct Desk {
     /// URLs that were asked for, and what they answer.
     pub(crate) asked: Vec<String>,
     pub(crate) answer: Option<Vec<u8>>,
+    /// What one URL answers instead.
+    pub(crate) answers: Vec<(String, Answer)>,
+    /// How often servers were asked; all at once is once.
+    pub(crate) rounds: usize,
     /// Variables of the environment.
     pub(crate) env: Vec<(String, String)>,
     /// Folders that cannot be made.
@@ -79,9 +85,17 @@ impl World for Desk {
         Ok(())
     }
 
-    fn fetch(&mut self, url: &str, _timeout: Duration) -> Result<Vec<u8>, String> {
-        self.asked.push(url.to_owned());
-        self.answer.clone().ok_or_else(|| "no network".to_owned())
+    fn fetch(&mut self, requests: &[Request<'_>]) -> Vec<Result<Vec<u8>, String>> {
+        self.rounds += 1;
+        let answer = |request: &Request<'_>| {
+            self.asked.push(request.url.to_owned());
+            let of_url = self.answers.iter().find(|(url, _)| url == request.url);
+            if let Some((_, answer)) = of_url {
+                return answer(request);
+            }
+            self.answer.clone().ok_or_else(|| "no network".to_owned())
+        };
+        requests.iter().map(answer).collect()
     }
 
     fn pipe(&mut self, program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {

@@ -27,6 +27,7 @@ mod options;
 mod paper;
 mod proto;
 mod raw;
+mod short_names;
 mod source;
 mod tabs;
 mod tags;
@@ -133,6 +134,10 @@ pub fn run_to(
     let mut report = Report::new(command, &options, units, &profile)?;
     if !options.relative_percentages {
         filter::apply(&mut profile, &report.units, &options, notes)?;
+    }
+    let is_data = matches!(command, Command::Proto | Command::TopProto | Command::Raw);
+    if options.short_names && !is_data {
+        short_names::shorten(&mut profile);
     }
     aggregate::aggregate(&mut profile, &options);
     report.print(profile, sources, out)

@@ -70,6 +70,11 @@ impl<'s> Reader<'s> {
             });
             self.known.insert(path.to_owned(), lines);
         }
+        self.known_lines(path)
+    }
+
+    /// What [`Self::lines`] said of a file, and nothing of one that was not asked for.
+    pub(super) fn known_lines(&self, path: &str) -> Result<&[String], &str> {
         match self.known.get(path) {
             Some(Ok(lines)) => Ok(lines),
             Some(Err(why)) => Err(why),
