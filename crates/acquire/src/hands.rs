@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shakedown_evidence::{
     Connections, Event, Evidence, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
-    Request, SnapshotForm,
+    Request, Signalled, SnapshotForm,
 };
 use shakedown_experiment::Action;
 
@@ -319,6 +319,11 @@ impl Hands {
         };
         // Taken first: the number may be another's once the process has ended.
         let handle = self.service.handle(pid);
+        self.recorder.record(Event::Signal(Signalled {
+            at: self.recorder.now(),
+            signal: "SIGQUIT".into(),
+            pid,
+        }));
         let sent = handle.and_then(|handle| Ok((handle, self.service.signal(pid, Signal::QUIT)?)));
         match sent {
             Ok((Some(handle), true)) => {
