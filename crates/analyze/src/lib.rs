@@ -13,6 +13,7 @@ mod hot_spots;
 mod judgement;
 mod lifecycle;
 mod profile;
+mod rust;
 mod target;
 mod trace;
 
@@ -30,6 +31,18 @@ pub struct Rule {
     pub meta: RuleMeta,
     /// How it judges.
     pub judge: fn(&Evidence) -> Judgement,
+}
+
+impl Rule {
+    /// Judges a run, and tells it in the words of the service's language.
+    #[must_use]
+    pub fn judged(&self, seen: &Evidence) -> Judgement {
+        let mut judgement = (self.judge)(seen);
+        if seen.is_rust() {
+            rust::tell(&mut judgement, self.meta.code);
+        }
+        judgement
+    }
 }
 
 /// The flat table: one line a rule, in the order of every report.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shakedown_analyze::{Judgement, RULES, Rule};
 use shakedown_evidence::{
-    CallEnd, Evidence, ProbeKind, ProfileKind, ProfileRecord, Purpose, Window, WindowKind,
-    check_profile,
+    CallEnd, Evidence, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, Purpose, Window,
+    WindowKind, check_profile,
 };
 use shakedown_findings::{
     Finding, Gate, MarkRow, Outcome, RuleRow, RunReport, SCHEMA, Severity, verdict,
@@ -69,7 +69,7 @@ pub fn assess(seen: &Evidence) -> RunReport {
 
 fn judge(seen: &Evidence, rule: &Rule) -> Judgement {
     if is_wanted(seen, rule) {
-        return (rule.judge)(seen);
+        return rule.judged(seen);
     }
     Judgement {
         outcome: Outcome::NotExercised {
@@ -211,7 +211,11 @@ fn troubles(seen: &Evidence) -> Vec<String> {
             .iter()
             .filter_map(|profile| lost(seen, profile)),
     );
-    for failure in &seen.failures {
+    for failure in seen
+        .failures
+        .iter()
+        .filter(|failure| !is_said(seen, failure))
+    {
         let line = format!("{}: {}", failure.subject, failure.why);
         if !troubles.contains(&line) {
             troubles.push(line);
@@ -224,6 +228,14 @@ fn troubles(seen: &Evidence) -> Vec<String> {
         troubles.push(format!("and {more} more in the bundle"));
     }
     troubles
+}
+
+/// A service in Rust has said that it does not measure what Go does: rules tell what follows.
+fn is_said(seen: &Evidence, failure: &ProbeFailure) -> bool {
+    seen.is_rust()
+        && failure
+            .why
+            .starts_with("answered 501 Not Implemented (not ")
 }
 
 /// A profile that was taken and is not there any more: somebody took it out of the bundle, or

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use shakedown_pprof::goroutine::{self, Counts, Dump};
 
 use crate::At;
+use crate::task::{self, Serves};
 
 /// One frame of a stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct Stack {
     pub state: Option<String>,
     /// The `go` statement; only in full dumps.
     pub created_by: Option<Frame>,
+    /// The request that a task works for; only of Rust services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves: Option<Serves>,
 }
 
 impl Stack {
@@ -125,8 +129,10 @@ pub fn parse_counts(text: &[u8]) -> Result<ParsedGoroutines, String> {
     let counts = Counts::decode(text).map_err(|error| error.to_string())?;
     let mut groups = Groups::default();
     for group in &counts.groups {
+        let frames = frames(&group.frames);
         let stack = Stack {
-            frames: frames(&group.frames),
+            serves: task::serves(&frames, &group.labels),
+            frames,
             ..Stack::default()
         };
         groups.add(stack, group.count, None);
@@ -146,8 +152,10 @@ pub fn parse_full(text: &[u8]) -> Result<ParsedGoroutines, String> {
     let dump = Dump::decode(text).map_err(|error| error.to_string())?;
     let mut groups = Groups::default();
     for goroutine in &dump.goroutines {
+        let frames = frames(&goroutine.frames);
         let stack = Stack {
-            frames: frames(&goroutine.frames),
+            serves: task::serves(&frames, &goroutine.labels),
+            frames,
             state: Some(goroutine.state.to_string()),
             created_by: goroutine
                 .created_by
@@ -355,6 +363,20 @@ mod tests {
         ] {
             assert_eq!(parse_total(page), total, "{page}");
         }
+    }
+
+    #[test]
+    fn a_task_that_serves_a_request_is_known_in_both_texts() {
+        let method = |name: &str| Some(Serves::Rpc(name.into()));
+        let counts = b"goroutine profile: total 2\n\
+            2 @ 0x1 0x0\n# labels: {\"rpc\": \"a.v1.A/Get\", \"trace_id\": \"7\"}\n\
+            #\t0x1\torders::get+0x0\t/src/api.rs:4\n#\t0x0\tkit::request+0x0\t/src/c.rs:9\n\n";
+        let parsed = parse_counts(counts).expect("counts");
+        assert_eq!(parsed.groups[0].0.serves, method("a.v1.A/Get"));
+        let dump = b"goroutine 7 [sleep] {\"rpc\": \"a.v1.A/Get\"}:\norders::get(...)\n\t/src/api.rs:4\n\
+            kit::request(...)\n\t/src/c.rs:9\ncreated by kit::connection in goroutine 3\n\t/src/c.rs:9\n";
+        let parsed = parse_full(dump).expect("a dump");
+        assert_eq!(parsed.groups[0].0.serves, method("a.v1.A/Get"));
     }
 
     #[test]

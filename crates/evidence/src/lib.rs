@@ -31,6 +31,7 @@ pub mod secret;
 mod source;
 mod span;
 mod stall;
+pub mod task;
 mod time;
 mod window;
 
@@ -66,5 +67,6 @@ pub use shakedown_symbols::{Descriptors, descriptors_from};
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use stall::{Answers, Stall, StallChange};
+pub use task::Serves;
 pub use time::At;
 pub use window::{Window, WindowEnd, WindowKind};

@@ -148,6 +148,9 @@ pub struct BuildInfo {
     pub executable: String,
     /// Go version such as `go1.26.8`; nothing for an executable that is not Go's.
     pub go: Option<String>,
+    /// Version of the Rust compiler, such as `1.95.0`, if it is Rust's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rust: Option<String>,
     /// Main module.
     pub main: Option<Module>,
     /// Modules linked in.

@@ -194,8 +194,11 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
         ("tree", Command::Tree),
     ];
     let drawn = ["gif", "pdf", "png", "ps", "svg"];
-    let with_argument: [(&str, WithArgument); 2] =
-        [("list", Command::List), ("peek", Command::Peek)];
+    let with_argument: [(&str, WithArgument); 3] = [
+        ("list", Command::List),
+        ("peek", Command::Peek),
+        ("weblist", Command::WebList),
+    ];
     let mut found = Vec::new();
     let is_set = |name: &str| flags.is_set(name);
     found.extend(

@@ -86,6 +86,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("topproto", Bool, Format, "Nodes of -top as a profile"),
         flag("traces", Bool, Format, "Every sample with its stack"),
         flag("tree", Bool, Format, "Nodes with callers and callees"),
+        flag(
+            "weblist",
+            Text,
+            Format,
+            "Source lines of what matches, as a web page",
+        ),
         flag("call_tree", Bool, Option, "Paths, not functions, are nodes"),
         flag("compact_labels", Bool, Option, "Leaves the head out"),
         flag("divide_by", Float, Option, "Divides all values"),
@@ -183,7 +189,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("http", Text, Source, "Address of the web page"),
         flag("no_browser", Bool, Source, "Opens no browser"),
         flag("seconds", Int, Source, "How long a server measures"),
-        flag("symbolize", Text, Source, "Where symbols come from"),
+        flag(
+            "symbolize",
+            Text,
+            Source,
+            "Names and lines: none, local, fastlocal, gotool, remote; force; demangle=none|full|templates",
+        ),
         flag(
             "timeout",
             Int,

@@ -12,6 +12,7 @@ use shakedown_pprof::jitter::{Look, Odd, WINDOWS_MIN, Window, look};
 use shakedown_pprof::report::{Difference, combine, subtract};
 
 use crate::arguments::Arguments;
+use crate::remote::Symbols;
 use crate::{Stop, World, saved, sources};
 
 /// Length of a window unless `-seconds` says another: 200 samples of a busy core.
@@ -121,7 +122,7 @@ impl Seen {
         let mut parts = Vec::new();
         for (part, what) in [(odd, "odd"), (usual, "usual")] {
             let mut part = combine(part).map_err(Stop::failed)?;
-            sources::complete(&mut part, arguments, world);
+            sources::complete(&mut part, &Symbols::default(), true, arguments, world);
             let comment = part.intern(&format!("the {what} windows of -until-jitter"));
             part.comments.push(comment);
             saved::save(&part, world);

@@ -5,12 +5,15 @@
 //! The interactive shell, the web page and disassembly are not here.
 
 mod arguments;
+mod binaries;
 mod flags;
+mod go_sources;
 mod jitter;
 mod output;
 mod remote;
 mod saved;
 mod sources;
+mod symbolize;
 mod url;
 mod usage;
 mod world;

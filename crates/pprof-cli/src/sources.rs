@@ -3,13 +3,13 @@
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
 use shakedown_pprof::report::{self, combine, subtract};
-use shakedown_pprof::{Columns, Limits, Mapping, Profile, SimpleNames, StringId};
+use shakedown_pprof::{Columns, Limits, Mapping, Profile, StringId};
 
 use std::time::Duration;
 
 use crate::arguments::Arguments;
 use crate::remote::Symbols;
-use crate::{Request, Stop, World, saved, url};
+use crate::{Request, Stop, World, binaries, saved, symbolize, url};
 
 /// Sources fetched at once; more are fetched after these.
 const AT_ONCE: usize = 128;
@@ -22,10 +22,10 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let base_profile = fetch_all(sources, "base", arguments, &mut symbols, world)?;
         profile = subtract(profile, base_profile, base.how).map_err(Stop::failed)?;
     }
-    symbols.ask(&mut profile, arguments, world);
-    complete(&mut profile, arguments, world);
     let mut sources = arguments.sources.iter();
-    if sources.any(|s| remote(s, arguments, world).is_some()) {
+    let is_remote = sources.any(|s| remote(s, arguments, world).is_some());
+    complete(&mut profile, &symbols, is_remote, arguments, world);
+    if is_remote {
         saved::save(&profile, world);
     }
     Ok(profile)
@@ -52,13 +52,19 @@ pub(crate) fn window(
     let answer = world.fetch(&[request]).pop();
     let bytes = answer.unwrap_or_else(|| Err("no answer".to_owned()));
     bytes
-        .and_then(|bytes| decode(bytes, true, arguments))
+        .and_then(|bytes| decode(bytes, true, arguments, world))
         .map_err(|why| format!("{url}: {why}"))
 }
 
 /// What is done to every profile, wherever it came from.
-pub(crate) fn complete(profile: &mut Profile, arguments: &Arguments, world: &mut dyn World) {
-    symbolize(profile, &arguments.symbolize, world);
+pub(crate) fn complete(
+    profile: &mut Profile,
+    symbols: &Symbols,
+    is_remote: bool,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) {
+    symbolize::symbolize(profile, symbols, is_remote, arguments, world);
     if arguments.all_frames {
         profile.drop_frames = profile.intern("");
         profile.keep_frames = profile.intern("");
@@ -82,30 +88,6 @@ fn remote(
     }
 }
 
-/// What `-symbolize` asks for, as far as it is done here: names of functions.
-///
-/// Source: google/pprof, internal/symbolizer/symbolizer.go `Symbolize`.
-fn symbolize(profile: &mut Profile, mode: &str, world: &mut dyn World) {
-    let (mut how, mut force) = (Some(SimpleNames::default()), false);
-    for option in mode.to_lowercase().split(':') {
-        match option {
-            "none" | "no" => return,
-            "" | "local" | "fastlocal" | "remote" | "demangle=default" => {}
-            "force" => force = true,
-            "demangle=full" => (how, force) = (Some(SimpleNames::Full), true),
-            "demangle=templates" => (how, force) = (Some(SimpleNames::Templates), true),
-            "demangle=none" => (how, force) = (None, true),
-            _ => world.stderr(&format!(
-                "ignoring unrecognized symbolization option: {mode}\n\
-                 expecting -symbolize=[local|fastlocal|remote|none][:force]\
-                 [:demangle=[none|full|templates|default]\n"
-            )),
-        }
-    }
-    // Without demangling, names are the linker's again, and nothing more.
-    profile.simplify_names(how.unwrap_or(SimpleNames::Full), force);
-}
-
 /// Fetches and merges; one failure of several is a warning.
 fn fetch_all(
     sources: &[String],
@@ -126,7 +108,7 @@ fn fetch_all(
                     .read(source)
                     .map_err(|error| format!("cannot read it: {error}")),
             };
-            match bytes.and_then(|bytes| decode(bytes, url.is_some(), arguments)) {
+            match bytes.and_then(|bytes| decode(bytes, url.is_some(), arguments, world)) {
                 Ok(mut profile) => {
                     if let Some(url) = url {
                         symbols.may_be_had_from(url, &mut profile);
@@ -185,7 +167,12 @@ fn ask_all(
     remotes.iter().map(answer).collect()
 }
 
-fn decode(bytes: Vec<u8>, is_remote: bool, arguments: &Arguments) -> Result<Profile, String> {
+fn decode(
+    bytes: Vec<u8>,
+    is_remote: bool,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Result<Profile, String> {
     // A person named this file: nothing but memory limits it.
     let limits = Limits {
         inflated_bytes: usize::MAX >> 1,
@@ -200,6 +187,7 @@ fn decode(bytes: Vec<u8>, is_remote: bool, arguments: &Arguments) -> Result<Prof
     };
     let profile = Profile::decode_columns(bytes, &limits, columns);
     let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
+    binaries::locate(&mut profile, world);
     name_main_program(&mut profile, arguments);
     Ok(profile)
 }

@@ -36,6 +36,16 @@ pub trait World {
     /// As the system says.
     fn read(&mut self, path: &str) -> io::Result<Vec<u8>>;
 
+    /// The content of a program: a regular file that begins as ELF does. Profiles name
+    /// such files, and anybody may have written the profile: nothing else is to be opened.
+    ///
+    /// # Errors
+    /// As the system says; `InvalidData` for what is no program.
+    fn program(&mut self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// The names of what is in a folder, sorted; none if it cannot be read.
+    fn names(&mut self, folder: &str) -> Vec<String>;
+
     /// True if `path` is there.
     fn exists(&mut self, path: &str) -> bool;
 

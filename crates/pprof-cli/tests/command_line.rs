@@ -33,6 +33,25 @@ fn source_lines_are_the_originals() {
     assert_eq!((code, out), (0, wanted), "{errors}");
 }
 
+/// data/list/freeze.sh makes the expected page anew.
+#[test]
+fn source_lines_as_a_page_are_the_originals() {
+    let pattern = r"-weblist=main\.(main|shuffle|work)$|^main\.sum$";
+    let line = &format!("-symbolize=none {pattern} -source_path=src busy.pb.gz");
+    let (code, out, errors) = check("data/list", line);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let body = out.split_once("\n<body>\n").map(|(_, body)| body);
+    let wanted = desk("data/list").folder.join("busy.weblist.html");
+    let wanted = std::fs::read_to_string(wanted).expect("the frozen page");
+    assert_eq!(body, wanted.strip_prefix("<body>\n"));
+    let (code, out, errors) = check("data/list", "-weblist=nobody busy.pb.gz");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        errors.contains("no matches found for regexp: nobody"),
+        "{errors}"
+    );
+}
+
 #[test]
 fn heap_sites_of_a_profile_less_itself_are_none() {
     let heap = "heap_compile.pb.gz";

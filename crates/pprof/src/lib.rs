@@ -71,6 +71,7 @@ pub use error::DecodeError;
 pub use gunzip::gzip;
 pub use limits::Limits;
 pub use merge::MergeError;
+pub use paths::clean as clean_path;
 #[cfg(feature = "report")]
 pub use pattern::{Pattern, PatternError};
 pub use profile::{

@@ -1,6 +1,7 @@
 //! `shakedown.toml` of a run.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 /// One service of a configuration, with what it needs and what may be asked of it.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +11,7 @@ pub struct Service {
     /// What else `start` says.
     start: String,
     tables: String,
+    source: Option<PathBuf>,
 }
 
 impl Service {
@@ -61,6 +63,13 @@ impl Service {
         self
     }
 
+    /// Its sources are there, and not in `src/`.
+    #[must_use]
+    pub fn source(mut self, folder: &Path) -> Self {
+        self.source = Some(folder.to_owned());
+        self
+    }
+
     /// Adds words to the command.
     #[must_use]
     pub fn with(mut self, words: &[&str]) -> Self {
@@ -104,8 +113,9 @@ impl Service {
     /// The configuration as text.
     #[must_use]
     pub fn to_toml(&self) -> String {
+        let source = self.source.as_deref().unwrap_or(Path::new("src"));
         format!(
-            "schema = 1\n[[service]]\nname = {:?}\nsource = \"src\"\nstart = {{ cmd = {:?}{} }}\n{}",
+            "schema = 1\n[[service]]\nname = {:?}\nsource = {source:?}\nstart = {{ cmd = {:?}{} }}\n{}",
             self.name, self.command, self.start, self.tables
         )
     }
@@ -165,6 +175,36 @@ pub fn orders(faults: &[&str]) -> Service {
     orders_alone(faults)
         .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
         .grpc("orders.v1.Orders/Search", r#"{"query":"bolt"}"#)
+        .http("GET /orders/7")
+}
+
+/// The example service of shakedown-kit, or that with a fault, behind an inventory that takes so
+/// long, with a request to each that it serves. For a run [`with_rust`](crate::Run::with_rust).
+#[must_use]
+pub fn rust_orders(fault: Option<&str>, inventory_takes: &str) -> Service {
+    let inventory = "127.0.0.1:{port.inventory}";
+    let mut command = vec![
+        "env",
+        "HTTP_ADDR=127.0.0.1:0",
+        "GRPC_ADDR=127.0.0.1:0",
+        "ADMIN_ADDR=127.0.0.1:0",
+        "INVENTORY_ADDR=127.0.0.1:{port.inventory}",
+    ];
+    match fault {
+        None => command.push("bin/kit-orders"),
+        Some(fault) => command.extend(["bin/rust-orders", "-fault", fault]),
+    }
+    let needs = [
+        "bin/inventory",
+        "-grpc",
+        inventory,
+        "-delay",
+        inventory_takes,
+    ];
+    Service::new("orders", command)
+        .needs("inventory", &needs, Some(&format!("grpc://{inventory}")))
+        .source(&crate::rust_source())
+        .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
         .http("GET /orders/7")
 }
 

@@ -180,6 +180,9 @@ pub(super) fn judge_calls<'a>(
             behind,
         };
     }
+    if let Some(unnamed) = unnamed(seen, &subject).filter(|_| catches.is_empty()) {
+        return unnamed;
+    }
     if catches.len() < CALLS {
         return Audit::NotExercised {
             why: format!(
@@ -197,6 +200,15 @@ pub(super) fn judge_calls<'a>(
         ),
         to_prove: "run again on a machine that is less busy".into(),
     }
+}
+
+/// A service in Rust whose handlers run in tasks that no dump shows.
+pub(super) fn unnamed<'a>(seen: &Evidence, subject: &str) -> Option<Audit<'a>> {
+    let unnamed = seen.is_rust() && seen.stacks.iter().all(|stack| stack.serves.is_none());
+    unnamed.then(|| Audit::NotExercised {
+        why: format!("{subject}: none of the service's tasks says for which request it works"),
+        to_prove: "Kit::serve or Kit::serve_bare of shakedown-kit, whose tasks have an rpc or route label in /debug/pprof/goroutine; other servers spawn theirs unseen".into(),
+    })
 }
 
 pub(super) fn said(end: &CallEnd) -> String {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use shakedown_evidence::labels::{BATCHES, HELD, ROUNDS, quit};
-use shakedown_evidence::{At, Evidence, Frame, FurtherStart, Snapshot, Stack, handler};
+use shakedown_evidence::{At, Evidence, Frame, FurtherStart, Snapshot, Stack, handler, task};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, Outcome, RuleMeta, Severity};
 
 use super::batches::{
@@ -128,7 +128,14 @@ impl Key {
                 .root()
                 .map(|frame| frame.function.clone())
                 .unwrap_or_default(),
-            created: stack.created_by.as_ref().map(place),
+            created: stack.created_by.as_ref().map(|frame| {
+                if task::is_rust(&frame.function) {
+                    // The task that spawned it: one for each protocol that the handler is asked by.
+                    (frame.file.clone(), frame.line)
+                } else {
+                    place(frame)
+                }
+            }),
             blocked: stack.frames.iter().find(outside).map(place),
         }
     }

@@ -208,8 +208,7 @@ fn heaviest(seen: &Evidence, profile: &Profile, excess: i64) -> Option<Stack> {
     for sample in profile.samples() {
         let stack = Stack {
             frames: frames(profile, &sample),
-            state: None,
-            created_by: None,
+            ..Stack::default()
         };
         let Some(own) = handler::own_frames(&stack, seen.build.as_ref()).next() else {
             continue;

@@ -3,7 +3,7 @@
 use shakedown_evidence::{Contention, Evidence, ProbeKind, Waiting, Window, WindowEnd, WindowKind};
 use shakedown_findings::{Certainty, Exhibit, Item, RuleMeta, Severity};
 
-use super::{is_other_language, last_window, without_pprof};
+use super::{is_kit, is_other_language, last_window, without_pprof};
 use crate::judgement::Found;
 use crate::target::repeat;
 use crate::{Judgement, Rule};
@@ -23,6 +23,11 @@ pub(crate) const RULE: Rule = Rule {
 fn judge(seen: &Evidence) -> Judgement {
     if seen.pprof.is_empty() {
         return without_pprof();
+    }
+    if is_kit(seen) {
+        return Judgement::not_applicable(
+            "Rust's locks record no waiting; polls that block a worker are always recorded (block)",
+        );
     }
     if is_other_language(seen) {
         return Judgement::not_applicable("the executable is not Go's");
@@ -118,7 +123,7 @@ mod tests {
     use shakedown_evidence::{At, Event, PprofEndpoint};
 
     use super::*;
-    use crate::profile::tests::window;
+    use crate::profile::tests::{kit_task, window};
 
     fn contention(profile: Waiting, period: Option<i64>, stacks: u64) -> Contention {
         Contention {
@@ -147,6 +152,15 @@ mod tests {
             seen.apply(Event::Contention(read.clone()));
         }
         seen
+    }
+
+    #[test]
+    fn no_service_in_rust_is_asked_for_what_its_locks_do_not_record() {
+        let mut seen = evidence(&[], WindowEnd::Whole);
+        seen.apply(Event::Stack(kit_task()));
+        let outcome = judge(&seen).outcome;
+        assert_eq!(outcome.name(), "not applicable");
+        assert!(outcome.reason().contains("block"), "{outcome:?}");
     }
 
     fn check(mutex: Option<i64>, block: u64, cpu: WindowEnd) -> &'static str {

@@ -56,6 +56,15 @@ fn is_other_language(seen: &Evidence) -> bool {
     seen.build.as_ref().is_some_and(|build| build.go.is_none())
 }
 
+/// The service has the profiles of shakedown-kit: its tasks are called so.
+fn is_kit(seen: &Evidence) -> bool {
+    let mut roots = seen
+        .stacks
+        .iter()
+        .filter_map(shakedown_evidence::Stack::root);
+    roots.any(|frame| frame.function.starts_with("kit::"))
+}
+
 /// The last window of a kind that was asked for.
 fn last_window(seen: &Evidence, kind: WindowKind) -> Option<&Window> {
     seen.windows.iter().rev().find(|window| window.kind == kind)
@@ -108,6 +117,17 @@ mod tests {
             end,
             bytes: 4_000,
             recorded_ms: Some(30_000),
+        }
+    }
+
+    /// A task of shakedown-kit, by which its profiles are known.
+    pub(super) fn kit_task() -> shakedown_evidence::Stack {
+        shakedown_evidence::Stack {
+            frames: vec![shakedown_evidence::Frame {
+                function: "kit::listener".into(),
+                ..shakedown_evidence::Frame::default()
+            }],
+            ..shakedown_evidence::Stack::default()
         }
     }
 

@@ -5,7 +5,7 @@ use shakedown_evidence::{
 };
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
-use super::{is_absent, is_other_language, last_window, subject_of, without_pprof};
+use super::{is_absent, is_kit, is_other_language, last_window, subject_of, without_pprof};
 use crate::judgement::Found;
 use crate::{Judgement, Rule};
 
@@ -28,6 +28,9 @@ const OPTIONAL: [&str; 2] = ["cmdline", "symbol"];
 fn judge(seen: &Evidence) -> Judgement {
     if seen.pprof.is_empty() {
         return without_pprof();
+    }
+    if is_kit(seen) {
+        return judge_kit(seen);
     }
     if is_other_language(seen) {
         return Judgement::not_applicable(
@@ -84,6 +87,47 @@ fn judge(seen: &Evidence) -> Judgement {
             left_out.join(" and ")
         )
     })
+}
+
+/// What shakedown-kit serves. It answers 501 with the reason where it does not measure.
+fn judge_kit(seen: &Evidence) -> Judgement {
+    /// Locks of Rust have no hook, and there is no execution trace: neither can be there.
+    const NEVER: [&str; 2] = ["mutex", "trace"];
+    let wanted = |asked: &&EndpointAsked| {
+        let name = asked.name.as_str();
+        !NEVER.contains(&name) && !OPTIONAL.contains(&name)
+    };
+    let endpoints: Vec<PprofEndpoint> = seen
+        .pprof
+        .iter()
+        .map(|endpoint| PprofEndpoint {
+            asked: endpoint.asked.iter().filter(wanted).cloned().collect(),
+            ..endpoint.clone()
+        })
+        .collect();
+    let findings: Vec<Finding> = endpoints.iter().filter_map(incomplete).collect();
+    if !findings.is_empty() {
+        return Judgement::failed(findings);
+    }
+    let unseen = |asked: &&EndpointAsked| matches!(asked.answer, EndpointAnswer::Unseen { .. });
+    let mut asked = endpoints.iter().flat_map(|endpoint| &endpoint.asked);
+    if asked.clone().next().is_none() || asked.clone().any(|asked| unseen(&asked)) {
+        return Judgement::inconclusive(
+            "not every endpoint of pprof was asked, or answered",
+            "run again; credentials with `headers`, if they are wanted",
+        );
+    }
+    match last_window(seen, WindowKind::Cpu) {
+        None => Judgement::inconclusive(
+            "no CPU profile was asked for",
+            "a run that comes to its window",
+        ),
+        Some(window) if is_absent(window) => Judgement::failed(vec![without_windows(&[window])]),
+        Some(_) => Judgement::passed(format!(
+            "{} endpoints of shakedown-kit answered, profile beside them; mutex and trace are not measured in Rust",
+            asked.by_ref().count()
+        )),
+    }
 }
 
 /// The endpoints of one index that are absent or broken.
@@ -209,7 +253,7 @@ mod tests {
     use shakedown_evidence::{At, BuildInfo, Event, WindowEnd};
 
     use super::*;
-    use crate::profile::tests::window;
+    use crate::profile::tests::{kit_task, window};
 
     const NAMES: [&str; 9] = [
         "index",
@@ -225,6 +269,10 @@ mod tests {
 
     /// Every endpoint works, but those.
     fn check(but: &[(&str, EndpointAnswer)], trace: WindowEnd) -> Judgement {
+        judge(&evidence(but, trace))
+    }
+
+    fn evidence(but: &[(&str, EndpointAnswer)], trace: WindowEnd) -> Evidence {
         let mut seen = Evidence::default();
         let asked = NAMES.iter().map(|name| EndpointAsked {
             name: (*name).into(),
@@ -244,7 +292,39 @@ mod tests {
             window(WindowKind::Cpu, WindowEnd::Whole),
             window(WindowKind::Trace, trace),
         ];
-        judge(&seen)
+        seen
+    }
+
+    #[test]
+    fn what_rust_cannot_measure_is_not_missed_and_what_it_can_is() {
+        let refused = || WindowEnd::Refused {
+            status: 501,
+            said: String::new(),
+        };
+        let check = |but: &[(&str, EndpointAnswer)]| {
+            let mut seen = evidence(but, refused());
+            seen.apply(Event::Stack(kit_task()));
+            judge(&seen)
+        };
+        let unmeasured = || EndpointAnswer::Absent { status: 501 };
+        let healthy = check(&[("mutex", unmeasured())]);
+        assert_eq!(healthy.outcome.name(), "passed", "{healthy:?}");
+        let without_sampler = check(&[
+            ("mutex", unmeasured()),
+            ("heap", unmeasured()),
+            ("allocs", unmeasured()),
+        ]);
+        assert_eq!(
+            subjects(&without_sampler),
+            ["127.0.0.1:6060/debug/pprof/: heap, allocs"]
+        );
+        let why = "answered 403".to_owned();
+        let unseen = check(&[("heap", EndpointAnswer::Unseen { why })]);
+        assert_eq!(unseen.outcome.name(), "inconclusive");
+        let mut seen = evidence(&[], refused());
+        seen.apply(Event::Stack(kit_task()));
+        seen.windows.clear();
+        assert_eq!(judge(&seen).outcome.name(), "inconclusive");
     }
 
     const ABSENT: EndpointAnswer = EndpointAnswer::Absent { status: 404 };

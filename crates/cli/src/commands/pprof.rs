@@ -3,7 +3,7 @@
 //! Go's flags have one dash, so the words are passed on as they are.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -19,6 +19,11 @@ use crate::terminal;
 
 /// A larger answer is no profile that anybody reads.
 const FETCH_MAX: usize = 1 << 30;
+
+/// What every program begins with.
+const ELF: &[u8] = b"\x7fELF";
+/// The largest programs, with all their debug information, have a few gigabytes.
+const PROGRAM_MAX: u64 = 8 << 30;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -101,6 +106,31 @@ struct Real {
 impl World for Real {
     fn read(&mut self, path: &str) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn program(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        // A profile may name a pipe or a device, which have no end: opened, it would be too late.
+        let is_file = fs::metadata(path)?.is_file();
+        let mut bytes = Vec::new();
+        if is_file {
+            let mut file = fs::File::open(path)?;
+            Read::by_ref(&mut file)
+                .take(ELF.len() as u64)
+                .read_to_end(&mut bytes)?;
+            if bytes == ELF {
+                file.take(PROGRAM_MAX).read_to_end(&mut bytes)?;
+                return Ok(bytes);
+            }
+        }
+        Err(io::ErrorKind::InvalidData.into())
+    }
+
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        names
     }
 
     fn exists(&mut self, path: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -113,7 +114,7 @@ impl Case {
                 let found = text(&place["file"]);
                 assert!(found.ends_with(file), "{}: {rule} is at {place}", self.name);
                 let line = usize::try_from(place["line"].as_u64().unwrap_or(0)).unwrap_or(0);
-                let source = fs::read_to_string(shakedown_testkit::source().join(file));
+                let source = fs::read_to_string(source_of(file).join(file));
                 let source = source.expect("the fixture's source");
                 let line = source.lines().nth(line.wrapping_sub(1)).unwrap_or("");
                 assert!(
@@ -123,6 +124,15 @@ impl Case {
                 );
             }
         }
+    }
+}
+
+/// The folder that a fixture's file lies in, by its language.
+fn source_of(file: &str) -> PathBuf {
+    if file.ends_with(".rs") {
+        shakedown_testkit::rust_source()
+    } else {
+        shakedown_testkit::source()
     }
 }
 

@@ -18,5 +18,6 @@ mod live;
 mod only;
 mod ordinary;
 mod otlp_logs;
+mod rust;
 mod stalled;
 mod table;

@@ -46,6 +46,24 @@ impl World for Desk {
         std::fs::read(self.folder.join(path))
     }
 
+    fn program(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        match bytes.starts_with(b"\x7fELF") {
+            true => Ok(bytes),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     fn exists(&mut self, path: &str) -> bool {
         let written = |(name, _): &(String, Vec<u8>)| name == path;
         self.written.iter().any(written) || self.folder.join(path).exists()

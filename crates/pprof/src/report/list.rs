@@ -105,7 +105,7 @@ impl Report<'_> {
         }
     }
 
-    fn value_or_dot(&self, value: i64) -> String {
+    pub(super) fn value_or_dot(&self, value: i64) -> String {
         match value {
             0 => ".".to_owned(),
             value => self.value(value),

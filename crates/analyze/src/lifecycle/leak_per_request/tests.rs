@@ -15,6 +15,7 @@ fn starts(counts: &[u64], ok: u64) -> Evidence {
         frames: vec![frame("runtime.gopark", 1), frame("orders.first.func1", 14)],
         state: Some("chan send".into()),
         created_by: Some(frame("orders.first", 13)),
+        ..Stack::default()
     }));
     for (round, count) in counts.iter().enumerate() {
         let sent = (round as u64 + 1) * 10;
