@@ -277,12 +277,7 @@ fn a_program_is_the_first_argument() {
 fn lines(profile: &Profile) -> Vec<Vec<(String, String, i64)>> {
     let line = |line: &shakedown_pprof::Line| {
         let function = profile.functions()[line.function.index()];
-        let name = profile.text(function.name);
-        // The runtime shortens what a generic function was compiled for.
-        let name = match (name.find('['), name.rfind(']')) {
-            (Some(open), Some(close)) => format!("{}[...]{}", &name[..open], &name[close + 1..]),
-            _ => name.to_owned(),
-        };
+        let name = profile.text(function.name).to_owned();
         (name, profile.text(function.file).to_owned(), line.line)
     };
     let ids = profile.location_ids();
