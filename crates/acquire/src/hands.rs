@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shakedown_evidence::{
     Connections, Event, Evidence, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
-    Request, SnapshotForm,
+    Request, Signalled, SnapshotForm,
 };
 use shakedown_experiment::Action;
 
@@ -111,6 +111,7 @@ impl Hands {
                 self.caller.call(plan).await;
             }
             Action::Profile { kind, window } => self.profile(kind, window).await,
+            Action::ShortWindow(window) => self.short_window(window).await,
             Action::Trace { window } => {
                 if let Some(endpoint) = self.endpoint() {
                     probe::trace(&self.recorder, &endpoint, &self.probe.headers, window).await;
@@ -273,6 +274,17 @@ impl Hands {
         }
     }
 
+    async fn short_window(&self, window: Duration) {
+        match self.endpoint() {
+            Some(endpoint) => {
+                probe::short_window(&self.recorder, &endpoint, &self.probe.headers, window).await;
+            }
+            None => self
+                .recorder
+                .mark("no pprof endpoint to take a profile from"),
+        }
+    }
+
     async fn live_heap(&self, label: String) {
         match self.endpoint() {
             Some(endpoint) => {
@@ -307,6 +319,11 @@ impl Hands {
         };
         // Taken first: the number may be another's once the process has ended.
         let handle = self.service.handle(pid);
+        self.recorder.record(Event::Signal(Signalled {
+            at: self.recorder.now(),
+            signal: "SIGQUIT".into(),
+            pid,
+        }));
         let sent = handle.and_then(|handle| Ok((handle, self.service.signal(pid, Signal::QUIT)?)));
         match sent {
             Ok((Some(handle), true)) => {

@@ -38,13 +38,13 @@ pub fn hot_spots(seen: &Evidence) -> HotSpots {
     }
 }
 
-/// The last profile of a kind that can be read.
+/// The last profile of a kind that can be read; short windows are too few samples.
 fn decoded(seen: &Evidence, kind: ProfileKind) -> Option<(&ProfileRecord, Profile)> {
     let mut newest_first = seen
         .profiles
         .iter()
         .rev()
-        .filter(|record| record.kind == kind);
+        .filter(|record| record.kind == kind && !record.short);
     newest_first.find_map(|record| {
         let bytes = seen.blobs.get(&record.blob)?;
         Some((record, Profile::decode(bytes).ok()?))
@@ -116,6 +116,7 @@ mod tests {
             url: String::new(),
             asked_ms: Some(6000),
             blob: "cpu".into(),
+            short: false,
         }));
         let table = hot_spots(&seen).cpu.expect("a table");
         let functions = table.rows.into_iter().map(|row| row.location.function);

@@ -150,7 +150,8 @@ fn has_window(seen: &Evidence) -> bool {
     let enough = Duration::from_millis(WINDOW_MIN_MS);
     seen.profiles
         .iter()
-        .any(|profile| profile.kind == ProfileKind::Cpu && profile.until - profile.at >= enough)
+        .filter(|profile| profile.kind == ProfileKind::Cpu && !profile.short)
+        .any(|profile| profile.until - profile.at >= enough)
 }
 
 /// What a reader must know about the run before believing the rest.

@@ -15,7 +15,7 @@ use shakedown_acquire::process::Target;
 use shakedown_acquire::{Hands, Recorder};
 use shakedown_evidence::log::Stream;
 use shakedown_evidence::{
-    Event, Evidence, FurtherStart, ParsedGoroutines, Purpose, Role, RunFacts, Snapshot,
+    At, Event, Evidence, FurtherStart, ParsedGoroutines, Purpose, Role, RunFacts, Snapshot,
     SnapshotForm, labels, parse_quit,
 };
 use shakedown_experiment::{Batches, Experiment, Identify, Locate};
@@ -33,17 +33,22 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// How long what is left of a start may take to end.
 const END_GRACE: Duration = Duration::from_secs(1);
 
+/// Whether the service can be started again for its goroutines, and nothing else shows them.
+pub(crate) fn are_possible(settings: &Settings, seen: &Evidence) -> bool {
+    let is_go = seen.build.as_ref().is_some_and(|build| build.go.is_some());
+    // One that runs already is not ours to start.
+    let is_ours = settings.access().is_ours();
+    is_ours && is_go && !settings.quick && seen.pprof.is_empty()
+}
+
 /// Whether the dumps of further starts can show anything that nothing else does.
 pub(crate) fn are_useful(settings: &Settings, seen: &Evidence) -> bool {
-    let is_go = seen.build.as_ref().is_some_and(|build| build.go.is_some());
     let is_wanted = plan::is_wanted(&settings.only, &["leak-per-request"]);
     let sent_batches = seen
         .calls
         .iter()
         .any(|call| call.sent.purpose == Purpose::Batch && call.is_ok());
-    // One that runs already is not ours to start.
-    let is_ours = settings.access().is_ours();
-    is_ours && is_go && is_wanted && sent_batches && !settings.quick && seen.pprof.is_empty()
+    is_wanted && sent_batches && are_possible(settings, seen)
 }
 
 /// What the starts need of the run.
@@ -55,38 +60,19 @@ pub(crate) struct Setting<'a> {
     pub(crate) probe: &'a ProbeSettings,
 }
 
-/// Starts the service again and again, until a start fails or all are done. `place` holds the start
-/// that is under way, for whoever ends the run early.
+/// Starts the service again and again, until a start fails or all are done.
 pub(crate) async fn run(of: &Setting<'_>, place: &mut Option<Hands>) -> Result<(), RunError> {
     for round in 0..labels::ROUNDS {
         let began = of.recorder.now();
-        let scratch = Recorder::new(Instant::now(), None);
-        scratch.keep_secret(redact::known(of.settings, None));
-        scratch.record(Event::Run(RunFacts::clone(
-            &of.recorder.read(|seen| seen.run.clone()),
-        )));
-        let dump = match one(of, place, &scratch, round).await {
-            Ok(()) => dump(&scratch),
-            Err(Failed::Not(why)) => Err(why),
-            Err(Failed::Begun(error)) => return Err(error),
-        };
-        if let Some(hands) = place {
-            hands.end(END_GRACE).await;
-        }
-        *place = None;
+        let batch = Batches::once(per_request(of.recorder, round), WIDTH);
+        let (scratch, dump) = dumped(of, place, Box::new(batch)).await?;
         let batch = |seen: &Evidence, ok: bool| {
             let calls = seen.calls.iter();
             let sent = calls.filter(|call| call.sent.purpose == Purpose::Batch);
             sent.filter(|call| !ok || call.is_ok()).count() as u64
         };
         let (sent, ok) = scratch.read(|seen| (batch(seen, false), batch(seen, true)));
-        let failed = match dump {
-            Ok(parsed) => {
-                keep(of.recorder, began, round, parsed);
-                None
-            }
-            Err(why) => Some(why),
-        };
+        let failed = keep(of.recorder, began, labels::quit(round), dump).err();
         let stop = failed.is_some();
         of.recorder.record(Event::FurtherStart(FurtherStart {
             at: of.recorder.now(),
@@ -100,6 +86,33 @@ pub(crate) async fn run(of: &Setting<'_>, place: &mut Option<Hands>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// The record of a start, and its dump or why there is none.
+pub(crate) type Dumped = (Recorder, Result<ParsedGoroutines, String>);
+
+/// Starts the service, finds its listeners, and lets `last` end it by SIGQUIT. `place` holds the
+/// start that is under way, for whoever ends the run early.
+pub(crate) async fn dumped(
+    of: &Setting<'_>,
+    place: &mut Option<Hands>,
+    last: Box<dyn Experiment>,
+) -> Result<Dumped, RunError> {
+    let scratch = Recorder::new(Instant::now(), None);
+    scratch.keep_secret(redact::known(of.settings, None));
+    scratch.record(Event::Run(RunFacts::clone(
+        &of.recorder.read(|seen| seen.run.clone()),
+    )));
+    let dump = match one(of, place, &scratch, last).await {
+        Ok(()) => dump(&scratch),
+        Err(Failed::Not(why)) => Err(why),
+        Err(Failed::Begun(error)) => return Err(error),
+    };
+    if let Some(hands) = place {
+        hands.end(END_GRACE).await;
+    }
+    *place = None;
+    Ok((scratch, dump))
 }
 
 enum Failed {
@@ -120,7 +133,7 @@ async fn one(
     of: &Setting<'_>,
     place: &mut Option<Hands>,
     scratch: &Recorder,
-    round: usize,
+    last: Box<dyn Experiment>,
 ) -> Result<(), Failed> {
     let settings = of.settings;
     let receiver = Receiver::start(scratch.clone())
@@ -157,11 +170,8 @@ async fn one(
         Err(NotReady::Ended) => return Err(Failed::Not("it ended by itself".into())),
         Err(NotReady::Late(why)) => return Err(Failed::Not(format!("it was not ready: {why}"))),
     }
-    let steps: [Box<dyn Experiment>; 3] = [
-        Box::new(Identify::default()),
-        Box::new(Locate::new()),
-        Box::new(Batches::once(per_request(of.recorder, round), WIDTH)),
-    ];
+    let steps: [Box<dyn Experiment>; 3] =
+        [Box::new(Identify::default()), Box::new(Locate::new()), last];
     for step in steps {
         lanes::run(hands, scratch, &mut [step], LIMIT).await;
     }
@@ -204,20 +214,22 @@ fn dump(scratch: &Recorder) -> Result<ParsedGoroutines, String> {
 }
 
 /// Takes the dump over into the record of the run.
-fn keep(
+pub(crate) fn keep(
     recorder: &Recorder,
-    began: shakedown_evidence::At,
-    round: usize,
-    parsed: ParsedGoroutines,
-) {
+    began: At,
+    label: String,
+    dump: Result<ParsedGoroutines, String>,
+) -> Result<(), String> {
+    let parsed = dump?;
     let snapshot = Snapshot {
         at: began,
         until: recorder.now(),
         form: SnapshotForm::Full,
-        label: labels::quit(round),
+        label,
         total: parsed.total,
         groups: Vec::new(),
         truncated: false,
     };
     recorder.snapshot(snapshot, parsed.groups);
+    Ok(())
 }

@@ -12,6 +12,7 @@ mod launch;
 mod placeholder;
 mod plan;
 mod precedence;
+mod quit_audits;
 mod quote;
 mod redact;
 mod run;

@@ -9,7 +9,7 @@ use shakedown_analyze::{RULES, Rule};
 use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
     Audit, Batches, Bystanders, Connections, Contention, CpuWindow, Experiment, Heap, Identify,
-    Locate, Quiet, Terminate, TraceWindow, Traffic,
+    Locate, Quiet, ShortWindows, Terminate, TraceWindow, Traffic,
 };
 
 use crate::Settings;
@@ -35,14 +35,16 @@ pub(crate) struct Lane {
 
 /// The lanes of a run in their order.
 pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
-    let mut lanes = all(settings.window, settings.grace);
+    let jitter = settings.until_jitter.unwrap_or_default();
+    let mut lanes = all(settings.window, jitter, settings.grace);
+    lanes.retain(|lane| lane.name != "jitter" || !jitter.is_zero());
     lanes.retain(|lane| lane.name != "stalls" || !settings.stalls.is_empty());
     lanes.retain(|lane| is_wanted(&settings.only, lane.serves));
     lanes
 }
 
-/// `window` is the length of the CPU window.
-fn all(window: Duration, grace: Duration) -> Vec<Lane> {
+/// `window` is the length of the CPU window, `jitter` how long bursts are looked for.
+fn all(window: Duration, jitter: Duration, grace: Duration) -> Vec<Lane> {
     let seconds = Duration::from_secs;
     vec![
         Lane {
@@ -68,6 +70,14 @@ fn all(window: Duration, grace: Duration) -> Vec<Lane> {
             serves: &[],
             takes: None,
             experiments: observe,
+        },
+        Lane {
+            name: "jitter",
+            usual: jitter,
+            limit: jitter * 2 + seconds(60),
+            serves: &["jitter-burst", "profile-window-too-short"],
+            takes: None,
+            experiments: short_windows,
         },
         Lane {
             name: "batches",
@@ -154,6 +164,12 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     ];
     experiments.extend(connections);
     experiments
+}
+
+/// Nothing else runs beside: what bursts here no request of ours has asked for.
+fn short_windows(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let lasting = settings.until_jitter.unwrap_or_default();
+    vec![boxed(ShortWindows::new(lasting))]
 }
 
 fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -262,7 +278,8 @@ mod tests {
     use super::*;
 
     fn every() -> Vec<Lane> {
-        all(Duration::from_secs(6), Duration::from_secs(4))
+        let seconds = Duration::from_secs;
+        all(seconds(6), seconds(60), seconds(4))
     }
 
     /// Those after the window, which every rule needs.
@@ -275,8 +292,16 @@ mod tests {
 
     #[test]
     fn a_rule_alone_runs_what_it_reads() {
-        let all = ["batches", "deadlines", "cancels", "stalls", "stop"];
+        let all = [
+            "jitter",
+            "batches",
+            "deadlines",
+            "cancels",
+            "stalls",
+            "stop",
+        ];
         assert_eq!(names(&[]), all);
+        assert_eq!(names(&["jitter-burst"]), ["jitter"]);
         assert_eq!(names(&["pprof-public"]), [""; 0]);
         assert_eq!(names(&["trace"]), ["batches"]);
         assert_eq!(names(&["DLN002"]), ["cancels", "stalls"]);

@@ -26,6 +26,12 @@ const TABLE: &[Precedence] = &[
         same: same_subject,
     },
     Precedence {
+        deeper: "jitter-burst",
+        shallower: "profile-window-too-short",
+        // Both speak of the bursts of one run.
+        same: |_, _| true,
+    },
+    Precedence {
         deeper: "request-without-span",
         shallower: "log-without-trace",
         same: only_in_its_requests,

@@ -17,7 +17,7 @@ use crate::launch::{launch, placed, placeholder_of, stalls, values};
 use crate::placeholder::Values;
 use crate::run::{Progress, RunError, requests};
 use crate::start::{self, NotReady};
-use crate::{Settings, further_starts, lanes, plan};
+use crate::{Settings, further_starts, lanes, plan, quit_audits};
 
 /// Lines of the service's log shown when it ends early.
 const LAST_LINES: usize = 12;
@@ -107,12 +107,18 @@ impl World {
             }
         }
         self.lanes(settings, recorder, progress).await;
-        if recorder.read(|seen| further_starts::are_useful(settings, seen)) {
+        let (leaks, audits) = recorder.read(|seen| {
+            (
+                further_starts::are_useful(settings, seen),
+                quit_audits::are_useful(settings, seen),
+            )
+        });
+        if leaks || audits {
             progress(Progress::Step {
                 name: "further starts",
-                usual: Duration::from_secs(30),
+                usual: Duration::from_secs(if leaks && audits { 45 } else { 25 }),
             });
-            self.start_further(settings, recorder, &values, &probe)
+            self.start_further(settings, recorder, &values, &probe, (leaks, audits))
                 .await?;
         }
         Ok(())
@@ -125,6 +131,7 @@ impl World {
         recorder: &Recorder,
         values: &Values,
         probe: &ProbeSettings,
+        (leaks, audits): (bool, bool),
     ) -> Result<(), RunError> {
         // Its ports are wanted again, and what it logs from now on is no evidence.
         if let Some(hands) = &mut self.target {
@@ -138,7 +145,13 @@ impl World {
             values,
             probe,
         };
-        further_starts::run(&of, &mut self.further).await
+        if leaks {
+            further_starts::run(&of, &mut self.further).await?;
+        }
+        if audits {
+            quit_audits::run(&of, &mut self.further).await?;
+        }
+        Ok(())
     }
 
     async fn end_logs(&mut self) {

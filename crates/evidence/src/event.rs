@@ -6,9 +6,9 @@ use crate::log::{LogBatch, LogEvent, RawLine};
 use crate::{
     BuildInfo, CallBody, CallEnded, CallSent, CommandLine, Connections, Contention, DrainLook,
     Exit, FurtherStart, Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint,
-    ProbeFailure, ProcessStarted, ProfileRecord, Readiness, ReceiverEvent, Resources, RunFacts,
-    Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport,
-    Trouble, Window,
+    ProbeFailure, ProcessStarted, ProfileRecord, QuitAudit, Readiness, ReceiverEvent, Resources,
+    RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange,
+    StopReport, Trouble, Window,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -85,6 +85,8 @@ pub enum Event {
     Stop(StopReport),
     /// The service was started once more, for its goroutines.
     FurtherStart(FurtherStart),
+    /// The same, to catch handlers after their callers had lost interest.
+    QuitAudit(QuitAudit),
     /// An excerpt of source.
     Source(SourceExcerpt),
     /// A text was looked for in the source.

@@ -7,9 +7,9 @@ use crate::log::{ExportedLine, LogEvent, RawLine};
 use crate::{
     At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, CommandLine, Connections, Contention,
     DrainLook, Event, Exit, FurtherStart, Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods,
-    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, Readiness, ReceiverEvent,
-    Resources, Role, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks,
-    Stack, StallChange, StopReport, Trouble, Window,
+    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, QuitAudit, Readiness,
+    ReceiverEvent, Resources, Role, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral,
+    Span, Speaks, Stack, StallChange, StopReport, Trouble, Window,
 };
 
 /// A request with how it ended.
@@ -114,6 +114,8 @@ pub struct Evidence {
     pub stops: Vec<StopReport>,
     /// Starts for a look at the goroutines.
     pub further_starts: Vec<FurtherStart>,
+    /// Starts that caught handlers.
+    pub quit_audits: Vec<QuitAudit>,
     /// Source excerpts.
     pub sources: Vec<SourceExcerpt>,
     /// Texts looked for in the source.
@@ -262,6 +264,10 @@ impl Evidence {
             Event::FurtherStart(of) => {
                 self.seen(of.at);
                 self.further_starts.push(of);
+            }
+            Event::QuitAudit(of) => {
+                self.seen(of.at);
+                self.quit_audits.push(of);
             }
             Event::Source(of) => self.sources.push(of),
             Event::Literal(of) => self.literals.push(of),

@@ -36,6 +36,12 @@ pub fn quit(round: usize) -> String {
     format!("further start {} of {ROUNDS}: SIGQUIT", round + 1)
 }
 
+/// Label of the dump of a start whose callers lost interest, counted from 0.
+#[must_use]
+pub fn quit_audit(number: usize) -> String {
+    format!("handlers {}: SIGQUIT", number + 1)
+}
+
 /// The dump of a process that did not end when it was told to.
 pub const STOP: &str = "stop";
 

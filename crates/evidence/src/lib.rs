@@ -24,6 +24,7 @@ pub mod labels;
 pub mod log;
 mod process;
 mod profile;
+mod quit_audit;
 pub mod resources;
 mod run;
 pub mod secret;
@@ -54,6 +55,7 @@ pub use profile::{
     EndpointAnswer, EndpointAsked, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
     ProfileRecord, check_profile, curl_at, url_at,
 };
+pub use quit_audit::QuitAudit;
 pub use resources::Resources;
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
 /// How far an execution trace reaches, and its reader.

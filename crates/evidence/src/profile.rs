@@ -30,6 +30,9 @@ pub struct ProfileRecord {
     pub asked_ms: Option<u64>,
     /// Name of the blob.
     pub blob: String,
+    /// One of the short windows, back to back, in which bursts are looked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short: bool,
 }
 
 /// Where net/http/pprof answers.

@@ -34,6 +34,8 @@ pub enum Action {
         /// Length of the window, for a CPU profile.
         window: Option<Duration>,
     },
+    /// Take a CPU profile that is compared with others of its kind; ends as `Profile` does.
+    ShortWindow(Duration),
     /// Take an execution trace; ends when it has come whole or has failed.
     Trace {
         /// Length of the window.

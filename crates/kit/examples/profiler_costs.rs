@@ -1,15 +1,10 @@
-//! What the allocator wrapper and a watched poll cost, in instructions.
+//! What the allocator wrapper and a watched poll cost. `bench/kit.py` runs it, and counts
+//! instructions under callgrind: nanoseconds are below the noise of most machines.
 //!
-//! Nanoseconds are below the noise of most machines; instructions are not:
+//!     profiler_costs WAY COUNT
 //!
-//!     cargo build --release -p shakedown-kit --example profiler_costs
-//!     for way in plain wrapped sampled poll-loop poll-watched; do
-//!         valgrind --tool=callgrind --callgrind-out-file=/dev/null \
-//!             target/release/examples/profiler_costs $way 2>&1 | grep Collected
-//!     done
-//!
-//! The difference of two ways, by 1,000,000, is the cost of one pair of allocation and release, or of
-//! one poll. `time` as a second word prints nanoseconds instead.
+//! does WAY so many times and prints the nanoseconds of one: a pair of allocation and release, or a
+//! poll. The difference of two ways is the cost.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
@@ -23,7 +18,6 @@ static WRAPPED: heap::Sampler<System> = heap::Sampler::new(System);
 #[global_allocator]
 static GLOBAL: heap::Sampler<System> = heap::Sampler::new(System);
 
-const ROUNDS: usize = 1_000_000;
 /// Blocks that are live at one time.
 const RING: usize = 4096;
 
@@ -42,10 +36,10 @@ fn layouts() -> Vec<Layout> {
 }
 
 #[expect(unsafe_code, reason = "calls an allocator")]
-fn pairs(allocator: &impl GlobalAlloc) {
+fn pairs(allocator: &impl GlobalAlloc, count: usize) {
     let layouts = layouts();
     let mut ring = vec![std::ptr::null_mut::<u8>(); RING];
-    for round in 0..ROUNDS {
+    for round in 0..count {
         let place = round % RING;
         let layout = layouts[place];
         // SAFETY: each block is released once, with the layout it was made with.
@@ -66,23 +60,23 @@ fn poll() {
 fn main() {
     let words: Vec<String> = std::env::args().collect();
     let way = words.get(1).map_or("", String::as_str);
+    let count = words.get(2).and_then(|count| count.parse().ok());
+    let count: usize = count.unwrap_or(1_000_000);
     if way == "sampled" {
         heap::start(heap::Options::default()).expect("it is the global allocator");
     }
     let began = Instant::now();
     match way {
-        "plain" => pairs(&PLAIN),
-        "wrapped" | "sampled" => pairs(&WRAPPED),
-        "poll-loop" => (0..ROUNDS).for_each(|_| poll()),
-        "poll-watched" => (0..ROUNDS).for_each(|_| {
+        "plain" => pairs(&PLAIN, count),
+        "wrapped" | "sampled" => pairs(&WRAPPED, count),
+        "poll-loop" => (0..count).for_each(|_| poll()),
+        "poll-watched" => (0..count).for_each(|_| {
             let _poll = block::Poll::begin();
             poll();
         }),
         _ => panic!("plain, wrapped, sampled, poll-loop or poll-watched"),
     }
-    if words.get(2).is_some_and(|word| word == "time") {
-        let nanos = began.elapsed().as_nanos() as f64 / ROUNDS as f64;
-        let mut out = std::io::stdout();
-        let _ = std::io::Write::write_fmt(&mut out, format_args!("{way}: {nanos:.1} ns\n"));
-    }
+    let nanos = began.elapsed().as_nanos() as f64 / count as f64;
+    let mut out = std::io::stdout();
+    let _ = std::io::Write::write_fmt(&mut out, format_args!("{nanos:.1}\n"));
 }

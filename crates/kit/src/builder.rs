@@ -20,7 +20,7 @@ use tower_service::Service;
 use crate::admin::{self, Access, Admin, AdminError};
 use crate::deadline::DeadlineLayer;
 use crate::lifecycle::generations::{self, ConfigError, Generation, Live};
-use crate::lifecycle::{Drain, Server, Signal, Signals, drain, serve};
+use crate::lifecycle::{Charge, Drain, Owner, Server, serve};
 use crate::profile::{block, heap};
 use crate::status::{Phase, Status};
 use crate::tasks::{self, Kind};
@@ -32,6 +32,25 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 const DRAIN_LIMIT: Duration = Duration::from_secs(25);
 
 /// How a service is to run; made by [`Kit::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use shakedown_kit::Kit;
+/// use shakedown_kit::deadline::DeadlineLayer;
+///
+/// let builder = Kit::builder("orders")
+///     .admin("127.0.0.1:0")
+///     .workers(2)
+///     .deadlines(DeadlineLayer::new().default_deadline(Duration::from_secs(2)))
+///     .lame_duck(Duration::from_millis(10))
+///     .drain_limit(Duration::from_secs(20));
+/// let ended = builder.run(async |kit: Kit| {
+///     assert!(kit.admin_address().is_some());
+///     kit.stop(); // As SIGTERM does.
+///     Ok(())
+/// });
+/// assert!(ended.is_ok());
+/// ```
 #[derive(Debug)]
 pub struct Builder {
     name: String,
@@ -56,6 +75,14 @@ pub struct Kit {
 ///
 /// Its `Debug` is the whole chain of reasons in words, because that is what a `main` that returns it
 /// prints.
+///
+/// ```
+/// use shakedown_kit::{Error, Kit};
+///
+/// let ended = Kit::builder("orders").run(async |_| Err("no database".into()));
+/// let Err(error @ Error::Setup(_)) = ended else { unreachable!() };
+/// assert_eq!(format!("{error:?}"), "the service cannot be set up: no database");
+/// ```
 #[derive(thiserror::Error)]
 pub enum Error {
     /// The runtime or the signals could not be set up.
@@ -116,6 +143,20 @@ impl Kit {
     ///
     /// # Errors
     /// If the address cannot be bound.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use shakedown_kit::Kit;
+    ///
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     let router = Router::new().route("/", get(|| async { "hi" }));
+    ///     let address = kit.serve("127.0.0.1:0", router).await?;
+    ///     assert_ne!(address.port(), 0);
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     pub async fn serve<S, B>(
         &self,
         address: impl ToSocketAddrs,
@@ -170,6 +211,31 @@ impl Kit {
     ///
     /// # Errors
     /// If the first configuration cannot be read or is refused.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kit-config-{}", std::process::id()));
+    /// # std::fs::write(&path, "3").unwrap();
+    /// use shakedown_kit::Kit;
+    ///
+    /// # let file = path.clone();
+    /// # let path = &file;
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     let workers = kit.config(
+    ///         path,
+    ///         |text| text.trim().parse::<usize>(),
+    ///         |workers, generation| {
+    ///             for _ in 0..*workers {
+    ///                 generation.spawn(std::future::pending::<()>());
+    ///             }
+    ///         },
+    ///     )?;
+    ///     assert_eq!(*workers.load(), 3);
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// # std::fs::remove_file(&file).unwrap();
+    /// ```
     pub fn config<T, E, P, B>(
         &self,
         path: impl AsRef<Path>,
@@ -216,6 +282,13 @@ impl Kit {
 impl Builder {
     /// Opens the admin listener on a loopback address, like `127.0.0.1:6060`. Another address is an
     /// error, because profiles show what a service does.
+    ///
+    /// ```
+    /// use shakedown_kit::{Error, Kit};
+    ///
+    /// let public = Kit::builder("orders").admin("0.0.0.0:6060");
+    /// assert!(matches!(public.run(async |_| Ok(())), Err(Error::Admin(_))));
+    /// ```
     #[must_use]
     pub fn admin(self, address: &str) -> Self {
         let access = address
@@ -230,6 +303,14 @@ impl Builder {
 
     /// Opens the admin listener on any address, for those who know a token of at least 32
     /// characters. Not encrypted: whoever reads the network reads the token.
+    ///
+    /// ```
+    /// use shakedown_kit::{Error, Kit};
+    ///
+    /// let address = ([0, 0, 0, 0], 0).into();
+    /// let guessed = Kit::builder("orders").admin_public(address, "secret");
+    /// assert!(matches!(guessed.run(async |_| Ok(())), Err(Error::Admin(_))));
+    /// ```
     #[must_use]
     pub fn admin_public(self, address: SocketAddr, token: impl Into<String>) -> Self {
         let token = token.into();
@@ -314,13 +395,26 @@ impl Builder {
             }
             None => None,
         };
-        let parts = Parts {
-            status,
-            drain: self.drain,
+        let kit = Kit {
+            server: Server {
+                status,
+                closing: CancellationToken::new(),
+            },
             deadlines: self.deadlines,
             admin: admin.as_ref().and_then(Admin::address),
+            stop: CancellationToken::new(),
+            reload: Arc::new(watch::channel(0).0),
+            runtime: runtime.handle().clone(),
         };
-        let ended = runtime.block_on(parts.live(setup));
+        // Before anything else: a signal that comes during the setup must not kill half a service.
+        let owner = Owner::start(Charge {
+            server: kit.server.clone(),
+            drain: self.drain,
+            stop: kit.stop.clone(),
+            reload: Arc::clone(&kit.reload),
+        })
+        .map_err(Error::Runtime)?;
+        let ended = runtime.block_on(live(kit, owner, setup));
         // What is left is dropped at its next await; what blocks a thread is left behind.
         runtime.shutdown_timeout(Duration::from_millis(100));
         if let Err(error) = &ended {
@@ -330,61 +424,19 @@ impl Builder {
     }
 }
 
-/// What a service lives by.
-struct Parts {
-    status: Arc<Status>,
-    drain: Drain,
-    deadlines: DeadlineLayer,
-    admin: Option<SocketAddr>,
-}
-
-impl Parts {
-    async fn live<F>(self, setup: F) -> Result<(), Error>
-    where
-        F: AsyncFnOnce(Kit) -> Result<(), BoxError>,
-    {
-        // Before anything else: a signal that comes during the setup must not kill half a service.
-        let mut signals = Signals::new().map_err(Error::Runtime)?;
-        let status = self.status;
-        let reload = Arc::new(watch::channel(0).0);
-        let kit = Kit {
-            server: Server {
-                status: Arc::clone(&status),
-                closing: CancellationToken::new(),
-            },
-            deadlines: self.deadlines,
-            admin: self.admin,
-            stop: CancellationToken::new(),
-            reload: Arc::clone(&reload),
-            runtime: Handle::current(),
-        };
-        let stop = kit.stop.clone();
-        let server = kit.server.clone();
-        tokio::select! {
-            done = setup(kit) => done.map_err(Error::Setup)?,
-            () = stopped(&mut signals) => return Ok(()),
-        }
-        status.enter(Phase::Ready);
-        tracing::info!("ready");
-        loop {
-            tokio::select! {
-                signal = signals.next() => match signal {
-                    Signal::Stop => break,
-                    Signal::Reload => reload.send_modify(|asked| *asked += 1),
-                },
-                () = stop.cancelled() => break,
-            }
-        }
-        drain(self.drain, server, &mut signals)
-            .await
-            .map_err(|left| Error::NotDrained {
-                connections: left.connections,
-                children: left.children,
-                blocking: left.blocking,
-            })
+/// From the setup to the end.
+async fn live<F>(kit: Kit, mut owner: Owner, setup: F) -> Result<(), Error>
+where
+    F: AsyncFnOnce(Kit) -> Result<(), BoxError>,
+{
+    tokio::select! {
+        done = setup(kit) => done.map_err(Error::Setup)?,
+        _ = owner.ended() => return Ok(()),
     }
-}
-
-async fn stopped(signals: &mut Signals) {
-    while signals.next().await != Signal::Stop {}
+    owner.ready();
+    owner.ended().await.map_err(|left| Error::NotDrained {
+        connections: left.connections,
+        children: left.children,
+        blocking: left.blocking,
+    })
 }

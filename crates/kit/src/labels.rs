@@ -88,6 +88,16 @@ impl Drop for Id {
 }
 
 /// Makes labels known and gives the id that stands for them.
+///
+/// ```
+/// use shakedown_kit::labels::{self, Labels};
+///
+/// let labels = Labels { rpc: Some("orders.v1.Orders/Get".into()), ..Labels::default() };
+/// let request = labels::register(labels);
+/// let before = labels::set_current(request.id()); // On this thread, while it works for the request.
+/// assert_eq!(labels::of(labels::current_id())[0].1, "orders.v1.Orders/Get");
+/// labels::set_current(before);
+/// ```
 pub fn register(labels: Labels) -> Registered {
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     with_shard(id, |shard| shard.known.insert(id, labels));

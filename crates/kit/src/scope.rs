@@ -25,6 +25,18 @@ thread_local! {
 }
 
 /// What everything that is done for one request has in common.
+///
+/// ```
+/// use shakedown_kit::{labels::Labels, scope::Scope};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let batch = Scope::new(None, Labels::default());
+/// let child = batch.clone().run(async { shakedown_kit::spawn(std::future::pending::<()>()) }).await;
+/// assert_eq!(batch.children_running(), 1);
+/// batch.cancel();
+/// assert!(child.await.unwrap_err().is_cancelled());
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Scope(Arc<Inner>);
 
@@ -45,7 +57,8 @@ struct Inner {
 struct Children {
     /// Set with the first cancel: whoever comes later is ended at once.
     over: bool,
-    running: HashMap<u64, AbortHandle>,
+    /// None: on its way to the runtime.
+    running: HashMap<u64, Option<AbortHandle>>,
 }
 
 impl Scope {
@@ -101,12 +114,14 @@ impl Scope {
     /// Ends the scope: its token is cancelled and its child tasks are dropped at their next await.
     pub fn cancel(&self) {
         self.0.cancelled.cancel();
-        let running = {
+        // They stay in the table until they have ended: a task that does not await is aborted, and
+        // runs on.
+        let running: Vec<AbortHandle> = {
             let mut children = self.children();
             children.over = true;
-            std::mem::take(&mut children.running)
+            children.running.values().flatten().cloned().collect()
         };
-        for child in running.into_values() {
+        for child in running {
             child.abort();
         }
     }
@@ -116,7 +131,7 @@ impl Scope {
         &self.0.cancelled
     }
 
-    /// How many child tasks run.
+    /// How many child tasks run, those included that are cancelled and have not ended yet.
     pub fn children_running(&self) -> usize {
         self.children().running.len()
     }
@@ -129,13 +144,23 @@ impl Scope {
         self.0.baggage.as_ref()
     }
 
+    /// Keeps a place for a child that is about to be spawned: it may end before [`Scope::adopt`].
+    pub(crate) fn expect_child(&self, id: u64) {
+        self.children().running.insert(id, None);
+    }
+
     /// Takes a child in; one that comes after the end is ended, too.
     pub(crate) fn adopt(&self, id: u64, child: AbortHandle) {
-        let mut children = self.children();
-        if children.over {
+        let is_over = {
+            let mut children = self.children();
+            let over = children.over;
+            if let Some(place) = children.running.get_mut(&id) {
+                *place = Some(child.clone());
+            }
+            over
+        };
+        if is_over {
             child.abort();
-        } else if !child.is_finished() {
-            children.running.insert(id, child);
         }
     }
 
@@ -292,9 +317,23 @@ mod tests {
     async fn who_comes_after_the_end_is_ended_too() {
         let scope = scope("a/A");
         scope.cancel();
+        scope.expect_child(1);
         let task = tokio::spawn(tokio::time::sleep(Duration::from_secs(60)));
         scope.adopt(1, task.abort_handle());
         assert!(task.await.expect_err("it was aborted").is_cancelled());
+        assert_eq!(scope.children_running(), 1, "nobody said that it ended");
+        scope.child_ended(1);
         assert_eq!(scope.children_running(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ends_before_it_is_adopted_is_gone() {
+        let scope = scope("a/A");
+        scope.expect_child(1);
+        scope.child_ended(1);
+        let task = tokio::spawn(std::future::ready(()));
+        scope.adopt(1, task.abort_handle());
+        scope.children_gone().await;
+        task.await.expect("it ran");
     }
 }

@@ -7,9 +7,16 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use crate::{deadline, json, tasks};
+use crate::{deadline, json, outgoing, tasks};
 
 /// How far the service is.
+///
+/// ```
+/// use shakedown_kit::Phase;
+///
+/// assert!(Phase::Ready < Phase::LameDuck, "there is no way back");
+/// assert_eq!(Phase::LameDuck.name(), "lame-duck");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
@@ -125,7 +132,13 @@ impl Status {
         );
         let _ = write!(
             out,
-            ",\"requests\":{{\"deadline_exceeded\":{exceeded},\"late\":{late},\"client_left\":{client_left},\"malformed_deadline\":{malformed}}}}}"
+            ",\"requests\":{{\"deadline_exceeded\":{exceeded},\"late\":{late},\"client_left\":{client_left},\"malformed_deadline\":{malformed}}}"
+        );
+        let calls = outgoing::counters();
+        let _ = write!(
+            out,
+            ",\"calls\":{{\"deadline_exceeded\":{},\"repeated\":{},\"not_repeated_for_budget\":{}}}}}",
+            calls.exceeded, calls.repeated, calls.withheld
         );
         out.push('\n');
         out
@@ -177,5 +190,7 @@ mod tests {
         assert_eq!(value["service"], "or\"ders");
         assert_eq!(value["connections"], 1);
         assert!(value["tasks"]["unregistered"].is_u64());
+        assert!(value["requests"]["late"].is_u64());
+        assert!(value["calls"]["repeated"].is_u64());
     }
 }

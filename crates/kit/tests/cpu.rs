@@ -13,8 +13,9 @@ use std::io::Read;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use shakedown_kit::labels::{self, Labels};
 use shakedown_kit::profile::{NotMeasured, cpu};
-use shakedown_pprof::{Granularity, Profile, top};
+use shakedown_pprof::{Granularity, Label, LabelValue, Profile, top};
 
 /// One profile at a time, also in tests.
 static ONE: Mutex<()> = Mutex::new(());
@@ -101,6 +102,73 @@ fn threads_that_start_later_are_part_of_it() {
     });
     let (hot, all) = share(&profile, "cpu::hot");
     assert!(hot > all / 2, "{hot} of {all}");
+}
+
+#[test]
+fn samples_carry_the_labels_of_what_was_worked_on() {
+    let _one = ONE.lock();
+    let request = labels::register(Labels {
+        rpc: Some("orders.v1.Orders/Get".into()),
+        trace_id: 0xabc,
+        ..Labels::default()
+    });
+    let profile = profile_of(|| {
+        let before = labels::set_current(request.id());
+        hot(Duration::from_millis(300));
+        labels::set_current(before);
+    });
+    let trace_id = format!("{:032x}", 0xabc);
+    let has_labels = |labels: &[Label]| {
+        let value = |name: &str| {
+            let label = labels
+                .iter()
+                .find(|label| profile.text(label.key) == name)?;
+            match label.value {
+                LabelValue::Text(text) => Some(profile.text(text)),
+                LabelValue::Number { .. } => None,
+            }
+        };
+        value("rpc") == Some("orders.v1.Orders/Get") && value("trace_id") == Some(&trace_id)
+    };
+    let (mut labelled, mut all) = (0, 0);
+    for sample in profile.samples() {
+        let ticks = sample.values[0];
+        all += ticks;
+        labelled += if has_labels(sample.labels) { ticks } else { 0 };
+    }
+    assert!(labelled > all / 2, "{labelled} of {all}");
+}
+
+/// A kernel that gives no timer, as with `ulimit -i 0`: nothing breaks, and the profile says so.
+#[test]
+fn threads_without_a_timer_are_counted() {
+    let _one = ONE.lock();
+    let before = signals_pending_max(0);
+    let profile = profile_of(|| hot(Duration::from_millis(100)));
+    signals_pending_max(before);
+    let said = comments(&profile);
+    assert!(said.contains("threads were not profiled"), "{said}");
+    assert_eq!(share(&profile, "cpu::hot").0, 0);
+    let again = profile_of(|| hot(Duration::from_millis(300)));
+    assert!(share(&again, "cpu::hot").0 > 0, "{}", comments(&again));
+}
+
+/// Sets how many signals may be pending, which is what timers are counted against, and gives what
+/// was allowed before.
+#[expect(unsafe_code, reason = "the standard library does not know limits")]
+fn signals_pending_max(most: libc::rlim_t) -> libc::rlim_t {
+    // SAFETY: reads and writes one limit of this process.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        assert_eq!(libc::getrlimit(libc::RLIMIT_SIGPENDING, &raw mut limit), 0);
+        let before = limit.rlim_cur;
+        limit.rlim_cur = most;
+        assert_eq!(
+            libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit),
+            0
+        );
+        before
+    }
 }
 
 #[test]

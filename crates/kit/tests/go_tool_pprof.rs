@@ -13,8 +13,10 @@
 
 use std::hint::black_box;
 use std::process::Command;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use shakedown_kit::Kit;
 use shakedown_kit::profile::{block, cpu, heap, threads};
 
 #[global_allocator]
@@ -40,10 +42,16 @@ fn pprof(name: &str, profile: &[u8], flags: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join(format!("{name}.pb"));
     std::fs::write(&file, profile).expect("written");
+    pprof_of(name, &file.to_string_lossy(), flags)
+}
+
+/// The same of a file or an address.
+fn pprof_of(name: &str, source: &str, flags: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
     let output = Command::new("go")
         .args(["tool", "pprof"])
         .args(flags)
-        .arg(&file)
+        .arg(source)
         .env("PPROF_TMPDIR", folder.path())
         .output()
         .expect("Go is needed for this test");
@@ -54,13 +62,71 @@ fn pprof(name: &str, profile: &[u8], flags: &[&str]) -> String {
     text
 }
 
-#[test]
-fn it_opens_every_profile() {
-    heap::start(heap::Options {
+/// The allocator's profile and the watchdog are of the whole process.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Often enough that what is kept here is seen for sure. Whichever test is first begins.
+fn samples_often() {
+    let _ = heap::start(heap::Options {
         mean_bytes: 4096,
         seed: Some(1),
-    })
-    .expect("it is installed");
+    });
+    assert!(heap::is_installed());
+}
+
+async fn waits_for_ever() {
+    std::future::pending::<()>().await;
+}
+
+/// As a person does: the address in, the table out.
+#[test]
+fn it_fetches_every_profile_from_the_admin_listener() {
+    let _one = ONE.lock();
+    samples_often();
+    let (tell, told) = mpsc::channel();
+    let service = std::thread::spawn(move || {
+        let builder = Kit::builder("fetched").workers(1).admin("127.0.0.1:0");
+        builder.run(async |kit: Kit| {
+            shakedown_kit::spawn(async { waits_for_ever().await });
+            tell.send(kit)?;
+            Ok(())
+        })
+    });
+    let kit = told.recv().expect("the setup ends well");
+    let admin = kit.admin_address().expect("it was asked for");
+    let kept = keeps();
+    for (path, type_shown) in [
+        ("profile?seconds=1", "Type: cpu"),
+        ("heap", "Type: inuse_space"),
+        ("allocs", "Type: alloc_space"),
+        ("block", "Type: delay"),
+        ("goroutine", "Type: goroutine"),
+        ("threadcreate", "Type: threadcreate"),
+    ] {
+        let source = format!("http://{admin}/debug/pprof/{path}");
+        let top = pprof_of(path, &source, &["-top"]);
+        assert!(top.contains(type_shown), "{path}: {top}");
+    }
+    // Those that measure nothing say so, and no empty profile is shown.
+    for path in ["mutex", "trace?seconds=1"] {
+        let output = Command::new("go")
+            .args(["tool", "pprof", "-top"])
+            .arg(format!("http://{admin}/debug/pprof/{path}"))
+            .output()
+            .expect("Go is needed for this test");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{path}");
+        assert!(complaints.contains("501"), "{path}: {complaints}");
+    }
+    drop(kept);
+    kit.stop();
+    assert!(service.join().expect("no panic").is_ok());
+}
+
+#[test]
+fn it_opens_every_profile() {
+    let _one = ONE.lock();
+    samples_often();
     let kept = keeps();
     let watchdog = block::Watchdog::start().expect("SIGPROF is free");
     let session = cpu::start(cpu::Options::default()).expect("nobody else profiles");

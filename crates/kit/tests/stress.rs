@@ -1,7 +1,8 @@
 //! Both profilers at once, while threads start and end, memory changes hands and the process forks.
 //!
 //! For ten minutes with a thousand threads:
-//! `cargo test -p shakedown-kit --release --test stress -- --ignored`
+//! `cargo test -p shakedown-kit --release --test stress -- --ignored`, or for as long as
+//! `KIT_STRESS_SECONDS` says.
 
 #![cfg(all(
     target_os = "linux",
@@ -32,7 +33,9 @@ fn threads_that_come_and_go_do_no_harm() {
 #[test]
 #[ignore = "ten minutes"]
 fn ten_minutes_of_a_thousand_threads() {
-    stress(Duration::from_secs(600), 1000);
+    let seconds = std::env::var("KIT_STRESS_SECONDS").ok();
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    stress(Duration::from_secs(seconds.unwrap_or(600)), 1000);
 }
 
 /// Sets it at the end, also when an assertion fails: scoped threads are waited for.

@@ -3,7 +3,7 @@
 //! Nothing is judged here; outcomes are counted as the report has them, and worded once for
 //! every format that people read.
 
-use shakedown_findings::{Finding, Item, RuleRow, RunReport, Severity};
+use shakedown_findings::{Finding, Item, RuleRow, RunReport, Severity, Verdict};
 
 use crate::ink::{Ink, Line};
 use crate::sentences::first_sentence;
@@ -43,6 +43,17 @@ impl Standing {
 /// Whether nothing was learned about the rule.
 pub(crate) fn is_open(rule: &RuleRow) -> bool {
     matches!(rule.outcome.as_str(), "inconclusive" | "not exercised")
+}
+
+/// The rules of which nothing was learned, as far as that matters: of a service that is READY the
+/// optional ones do not, as those that only a flag asks for.
+pub(crate) fn left_open(report: &RunReport) -> impl Iterator<Item = &RuleRow> {
+    let matters = |rule: &&RuleRow| rule.required || report.verdict != Verdict::Ready;
+    report
+        .rules
+        .iter()
+        .filter(|rule| is_open(rule))
+        .filter(matters)
 }
 
 /// What proves or refutes an item, with figures; what the verdict rests on comes first.

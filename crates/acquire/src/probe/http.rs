@@ -42,7 +42,7 @@ pub(crate) fn resolve(target: &str, listener: &str) -> Result<(String, String), 
     Ok((reach, format!("{slash}{path}")))
 }
 
-fn with_port(authority: &str, port: u16) -> String {
+pub(super) fn with_port(authority: &str, port: u16) -> String {
     let host_end = authority.rfind(']').unwrap_or(0);
     if authority
         .get(host_end..)

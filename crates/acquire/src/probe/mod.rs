@@ -16,7 +16,7 @@ mod calls;
 mod connect;
 mod connections;
 mod declared;
-mod get;
+mod fetch;
 mod greeting;
 mod grpc;
 mod h1;
@@ -42,16 +42,16 @@ mod traceparent;
 pub use calls::Caller;
 pub use connect::{reach_of, reachable};
 pub use declared::Declared;
-pub use get::get;
+pub use fetch::{Fetch, fetch};
 pub use identify::identify;
 pub use metrics::goroutine_total;
-pub use pprof::{contention, live_heap, profile, snapshot};
+pub use pprof::{contention, live_heap, profile, short_window, snapshot};
 pub use pprof_window::trace;
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};
 pub use settings::{Headers, ProbeSettings};
-pub use tls::{Trust, TrustError, trust};
+pub use tls::{Credentials, Trust, TrustError, trust};
 pub use traceparent::TraceParent;
 
 /// How we name ourselves, so that our requests can be told apart in the service's logs.

@@ -36,6 +36,28 @@ pub async fn profile(
     kind: ProfileKind,
     window: Option<Duration>,
 ) {
+    take(recorder, endpoint, headers, kind, window, false).await;
+}
+
+/// Takes a CPU profile that is compared with others of its kind.
+pub async fn short_window(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    window: Duration,
+) {
+    let kind = ProfileKind::Cpu;
+    take(recorder, endpoint, headers, kind, Some(window), true).await;
+}
+
+async fn take(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    kind: ProfileKind,
+    window: Option<Duration>,
+    short: bool,
+) {
     // Without a number the handler takes 30 s.
     let seconds = match kind {
         ProfileKind::Cpu => Some(window.map_or(30, pprof_window::whole_seconds)),
@@ -75,7 +97,8 @@ pub async fn profile(
         .map_err(|why| (pprof_window::of_content(&why), not_a_profile(&why))),
         Err(why) => Err((WindowEnd::Foreign { why: why.clone() }, why)),
     };
-    if let Some(seconds) = seconds {
+    // Whether a window as long as one wants can be had is asked of long ones.
+    if let Some(seconds) = seconds.filter(|_| !short) {
         let of_content = checked.as_ref().err().map(|(end, _)| end.clone());
         recorder.record(Event::Window(Window {
             at,
@@ -102,6 +125,7 @@ pub async fn profile(
                 url: url(endpoint, &path),
                 asked_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
                 blob,
+                short,
             }));
         }
         Err((_, why)) => recorder.failed(probe, url(endpoint, &path), why),

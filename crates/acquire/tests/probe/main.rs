@@ -2,6 +2,7 @@
 //! sockets that answer badly.
 
 mod calls;
+mod fetch;
 mod grpcurl;
 mod half;
 mod hostile;

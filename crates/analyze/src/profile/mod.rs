@@ -1,10 +1,13 @@
 //! Rules of the item profile.
 
+mod bursts;
 pub(crate) mod contention_profile_off;
+pub(crate) mod jitter_burst;
 pub(crate) mod pprof_incomplete;
 pub(crate) mod pprof_missing;
 pub(crate) mod pprof_public;
 pub(crate) mod profile_window_refused;
+pub(crate) mod profile_window_too_short;
 pub(crate) mod secret_in_cmdline;
 
 use shakedown_evidence::{Evidence, ProbeKind, Speaks, Window, WindowEnd, WindowKind};

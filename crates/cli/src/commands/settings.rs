@@ -100,6 +100,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         window: args
             .window
             .unwrap_or(if quick { WINDOW_QUICK } else { WINDOW }),
+        until_jitter: until_jitter(args)?,
         quick,
         only: args.only.clone(),
         fail_on,
@@ -116,6 +117,17 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         attach,
         requests,
     })
+}
+
+/// Eight windows are the fewest that know what is usual; a thousand fill a bundle.
+fn until_jitter(args: &Args) -> anyhow::Result<Option<Duration>> {
+    let known = Duration::from_secs(20)..=Duration::from_secs(1800);
+    match args.until_jitter {
+        Some(asked) if !known.contains(&asked) => {
+            bail!("--until-jitter: from 20s to 30m; a burst must come twice to be seen as one")
+        }
+        asked => Ok(asked),
+    }
 }
 
 pub(crate) fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
@@ -372,6 +384,7 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     }
     for (name, value) in [
         ("window", args.window),
+        ("until-jitter", args.until_jitter),
         ("grace", args.grace),
         ("ready-timeout", args.ready_timeout),
     ] {

@@ -8,8 +8,8 @@ use crate::{assert_none, crates, read};
 const ARROWS: &[(&str, &[&str])] = &[
     ("findings", &[]),
     ("pprof", &[]),
-    ("pprof-cli", &["pprof"]),
     ("symbols", &[]),
+    ("pprof-cli", &["pprof", "symbols"]),
     ("gotrace", &[]),
     ("evidence", &["pprof", "symbols", "gotrace"]),
     ("experiment", &["evidence"]),
@@ -55,12 +55,18 @@ pub(crate) const PURE: [&str; 9] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 9] = [
+const FOREIGN_OF_PURE: [&str; 14] = [
+    // Without its feature loader, which opens files.
+    "addr2line",
+    "cpp_demangle",
     "flate2",
+    "gimli",
     "libdeflater",
     "memchr",
     "object",
     "regex",
+    "rustc-demangle",
+    "ruzstd",
     "serde",
     "serde_json",
     "thiserror",

@@ -29,6 +29,11 @@ fn pprof_missing() {
 }
 
 #[test]
+fn cancel_without_pprof() {
+    check("cancel-without-pprof");
+}
+
+#[test]
 fn leak_without_pprof() {
     check("leak-without-pprof");
 }

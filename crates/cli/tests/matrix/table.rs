@@ -77,9 +77,9 @@ pub(crate) const CASES: &[Case] = &[
             ("pprof-public", "inconclusive"),
             ("pprof-incomplete", "inconclusive"),
             ("profile-window-refused", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
             ("contention-profile-off", "inconclusive"),
-            ("deadline-ignored", "inconclusive"),
-            ("cancel-ignored", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
             ("wrong-status", "inconclusive"),
             ("heap-growth", "inconclusive"),
         ],
@@ -91,6 +91,40 @@ pub(crate) const CASES: &[Case] = &[
         ..NOT_READY
     },
     Case {
+        name: "cancel-without-pprof",
+        faults: &["pprof-missing", "http-cancel-ignored"],
+        but: &[
+            ("pprof-missing", "failed"),
+            ("pprof-public", "inconclusive"),
+            ("pprof-incomplete", "inconclusive"),
+            ("profile-window-refused", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
+            ("contention-profile-off", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
+            ("cancel-ignored", "failed"),
+            ("wrong-status", "inconclusive"),
+            ("heap-growth", "inconclusive"),
+        ],
+        findings: &[
+            Found {
+                rule: "pprof-missing",
+                subject: "no pprof endpoint on any listener",
+                ..ERROR
+            },
+            Found {
+                rule: "cancel-ignored",
+                // By the stacks of a further start, ended by SIGQUIT.
+                subject: "GET /orders/7",
+                at: Some((
+                    "internal/orders/settle_http_cancel_ignored.go",
+                    "time.Sleep",
+                )),
+                ..ERROR
+            },
+        ],
+        ..NOT_READY
+    },
+    Case {
         name: "leak-without-pprof",
         faults: &["pprof-missing", "leak-per-request"],
         but: &[
@@ -98,9 +132,9 @@ pub(crate) const CASES: &[Case] = &[
             ("pprof-public", "inconclusive"),
             ("pprof-incomplete", "inconclusive"),
             ("profile-window-refused", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
             ("contention-profile-off", "inconclusive"),
-            ("deadline-ignored", "inconclusive"),
-            ("cancel-ignored", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
             ("wrong-status", "inconclusive"),
             ("leak-per-request", "failed"),
             ("heap-growth", "inconclusive"),

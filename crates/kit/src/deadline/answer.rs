@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 /// The gRPC status codes that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     DeadlineExceeded,
     Internal,
 }
@@ -27,7 +27,7 @@ impl Status {
     }
 
     /// The trailers that end a gRPC answer.
-    pub(super) fn trailers(self) -> HeaderMap {
+    pub(crate) fn trailers(self) -> HeaderMap {
         let mut trailers = HeaderMap::new();
         self.put(&mut trailers);
         trailers
@@ -35,7 +35,7 @@ impl Status {
 }
 
 /// A whole answer without a body: for gRPC in its head ("trailers only").
-pub(super) fn answer<B: Default>(grpc: bool, status: Status) -> Response<B> {
+pub(crate) fn answer<B: Default>(grpc: bool, status: Status) -> Response<B> {
     let mut response = Response::new(B::default());
     if grpc {
         status.put(response.headers_mut());

@@ -15,9 +15,10 @@ use crate::scope::Scope;
 
 /// The deadline passed while an HTTP answer was on its way; its rest is not sent.
 ///
-/// gRPC has words for this: there the stream ends with status 4.
+/// gRPC has words for this: there the stream ends with status 4. Seen by a service that sends
+/// ([`DeadlineBody`]), and by a client that reads ([`CallBody`](crate::outgoing::CallBody)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("deadline exceeded while the answer was sent")]
+#[error("deadline exceeded while the answer was on its way")]
 pub struct DeadlineExceeded;
 
 pin_project! {

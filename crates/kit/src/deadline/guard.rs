@@ -29,6 +29,11 @@ pub struct Counters {
 }
 
 /// The counts so far.
+///
+/// ```
+/// let counters = shakedown_kit::deadline::counters();
+/// assert_eq!(counters.exceeded + counters.late + counters.client_left, 0);
+/// ```
 pub fn counters() -> Counters {
     Counters {
         exceeded: EXCEEDED.load(Ordering::Relaxed),

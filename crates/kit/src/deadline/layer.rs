@@ -31,6 +31,18 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// answer that comes too late, because the handler never awaited, is replaced and counted.
 ///
 /// Works for any `tower` service over `http` types: axum routers, tonic servers.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum::{Router, routing::get};
+/// use shakedown_kit::deadline::DeadlineLayer;
+///
+/// // `Kit::serve` has this around what it serves; here it is alone.
+/// let deadlines = DeadlineLayer::new()
+///     .default_deadline(Duration::from_secs(2))
+///     .longest(Duration::from_secs(30));
+/// let router: Router = Router::new().route("/", get(|| async { "hi" })).layer(deadlines);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeadlineLayer {
     default: Option<Duration>,

@@ -95,6 +95,15 @@ impl<T> Live<T> {
     }
 
     /// Completes when another configuration holds than at the last call.
+    ///
+    /// ```
+    /// # async fn workers_change(mut live: shakedown_kit::lifecycle::generations::Live<usize>) {
+    /// loop {
+    ///     live.changed().await;
+    ///     tracing::info!(workers = *live.load(), "changed");
+    /// }
+    /// # }
+    /// ```
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Whoever reloads has ended: it never changes again.

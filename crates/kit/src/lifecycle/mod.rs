@@ -7,8 +7,10 @@
 mod connections;
 mod drain;
 pub mod generations;
+mod owner;
 mod signals;
 
 pub(crate) use connections::{Server, serve};
 pub(crate) use drain::{Drain, drain};
+pub(crate) use owner::{Charge, Owner};
 pub(crate) use signals::{Signal, Signals};

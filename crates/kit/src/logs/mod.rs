@@ -39,6 +39,15 @@ pub use names::Names;
 ///
 /// # Errors
 /// If the directives cannot be read, or something else logs already.
+///
+/// ```
+/// use shakedown_kit::logs;
+///
+/// assert!(logs::init("orders=loud").is_err());
+/// logs::init("info,hyper=warn")?;
+/// tracing::info!("on standard output, as JSON");
+/// # Ok::<(), logs::InitError>(())
+/// ```
 pub fn init(directives: &str) -> Result<(), InitError> {
     init_as(directives, Names::OTEL)
 }
@@ -47,6 +56,13 @@ pub fn init(directives: &str) -> Result<(), InitError> {
 ///
 /// # Errors
 /// As [`init`].
+///
+/// ```
+/// use shakedown_kit::logs::{self, Names};
+///
+/// logs::init_as("info", Names::google("projects/shop/traces/"))?;
+/// # Ok::<(), logs::InitError>(())
+/// ```
 pub fn init_as(directives: &str, names: Names) -> Result<(), InitError> {
     let wanted = if directives.trim().is_empty() {
         Targets::new().with_default(LevelFilter::INFO)

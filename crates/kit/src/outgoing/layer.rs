@@ -4,16 +4,21 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Span;
 
+use super::EXCEEDED;
+use super::body::{self, CallBody};
+use super::retry::{Replayed, Retries, RetryingLayer};
 use crate::deadline::grpc_timeout::{self, GRPC_TIMEOUT};
 use crate::request::Described;
 use crate::scope::Scope;
@@ -21,14 +26,31 @@ use crate::trace::{BAGGAGE, SpanContext, TRACEPARENT};
 
 /// What a call may take that nobody gave a deadline.
 const DEFAULT: Duration = Duration::from_secs(10);
+/// More would overflow clocks; nobody waits so long.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// When the call is to be over; goes with the request to whoever repeats it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallDeadline(pub(super) Instant);
 
 /// Gives each call a deadline, and what the receiver needs to keep it and to stay in the trace.
 ///
 /// The deadline is the nearest of: that of the current request, the layer's own, and one that the
-/// call has already (`grpc-timeout`). When it passes the call is dropped, which resets its stream;
-/// the timer runs until the response's head, and a body is read within the request's own deadline.
-/// gRPC calls carry what is left as `grpc-timeout`; every call carries `traceparent`, and the
-/// `baggage` that the request came with.
+/// call has already (`grpc-timeout`). It holds for the answer's head and body. When it passes the
+/// call is dropped, which resets its stream; a gRPC caller gets status 4, another one
+/// [`CallError::DeadlineExceeded`]. gRPC calls carry what is left as `grpc-timeout`; every call
+/// carries `traceparent`, and the `baggage` that the request came with.
+///
+/// ```
+/// use std::time::Duration;
+/// use shakedown_kit::outgoing::CallLayer;
+/// use tower_layer::Layer;
+///
+/// # #[derive(Clone)] struct Channel;
+/// # let channel = Channel;
+/// // For a generated client: `InventoryClient::new(calls)`.
+/// let calls = CallLayer::new().timeout(Duration::from_secs(2)).layer(channel);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct CallLayer {
     timeout: Duration,
@@ -46,10 +68,33 @@ impl CallLayer {
         Self::default()
     }
 
-    /// No call takes longer than this.
+    /// No call takes longer than this, its answer's body and its repetitions included. A client of
+    /// streams that are meant to stay open takes `Duration::MAX`, which becomes 30 days.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        CallLayer { timeout }
+        CallLayer {
+            timeout: timeout.min(LONGEST),
+        }
+    }
+
+    /// Repeats calls that the receiver did not take, as `retries` says.
+    ///
+    /// Whoever asks for this knows that the calls of this client may be sent twice. `body` makes the
+    /// body of each attempt for the client inside: `tonic::body::Body::new` for a tonic `Channel`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shakedown_kit::outgoing::{CallLayer, Retries};
+    ///
+    /// let retries = Retries::new().wait_for_ready(Duration::from_secs(5));
+    /// let layer = CallLayer::new().retries(retries, tonic::body::Body::new);
+    /// ```
+    #[must_use]
+    pub fn retries<F, B>(self, retries: Retries, body: F) -> RetryingLayer<F>
+    where
+        F: Fn(Replayed) -> B + Clone,
+    {
+        RetryingLayer::new(self, retries, body)
     }
 }
 
@@ -74,23 +119,25 @@ pub struct Calls<S> {
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError<E: Error + 'static> {
-    /// Its deadline passed; if there was no time left at all, nothing was sent.
+    /// Its deadline passed; if there was no time left at all, nothing was sent. A gRPC call has an
+    /// answer instead, of status 4.
     #[error("deadline exceeded after {after:?}")]
     DeadlineExceeded {
         /// How long the call took.
         after: Duration,
     },
     /// The client's own error.
-    #[error(transparent)]
-    Client(#[from] E),
+    #[error("no answer: {0}")]
+    Client(#[source] E),
 }
 
 impl<S, B, R> Service<Request<B>> for Calls<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: Error + 'static,
+    R: Body,
 {
-    type Response = Response<R>;
+    type Response = Response<CallBody<R>>;
     type Error = CallError<S::Error>;
     type Future = CallFuture<S::Future>;
 
@@ -114,7 +161,9 @@ where
                 .and_then(|value| grpc_timeout::parse(value.as_bytes())),
         ];
         let left = left.into_iter().flatten().min().unwrap_or(DEFAULT);
+        let deadline = began + left;
         let span = tracing::info_span!("call", otel.kind = "client", to = &*described.name);
+        request.extensions_mut().insert(CallDeadline(deadline));
         let headers = request.headers_mut();
         if described.grpc {
             headers.insert(GRPC_TIMEOUT, grpc_timeout::value(left));
@@ -132,8 +181,10 @@ where
         let call = (!left.is_zero()).then(|| span.in_scope(|| self.inner.call(request)));
         CallFuture {
             call,
-            deadline: tokio::time::sleep(left),
+            timer: tokio::time::sleep_until(deadline.into()),
             began,
+            deadline,
+            grpc: described.grpc,
             span,
         }
     }
@@ -146,38 +197,46 @@ pin_project! {
         #[pin]
         call: Option<F>,
         #[pin]
-        deadline: Sleep,
+        timer: Sleep,
         began: Instant,
+        deadline: Instant,
+        grpc: bool,
         span: Span,
     }
 }
 
 impl<F, R, E> Future for CallFuture<F>
 where
-    F: Future<Output = Result<R, E>>,
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
     E: Error + 'static,
 {
-    type Output = Result<R, CallError<E>>;
+    type Output = Result<Response<CallBody<R>>, CallError<E>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let _entered = this.span.enter();
-        let exceeded = || {
-            Err(CallError::DeadlineExceeded {
-                after: this.began.elapsed(),
-            })
-        };
-        let Some(call) = this.call.as_mut().as_pin_mut() else {
-            return Poll::Ready(exceeded());
-        };
-        if let Poll::Ready(answer) = call.poll(context) {
-            return Poll::Ready(answer.map_err(CallError::Client));
+        if let Some(call) = this.call.as_mut().as_pin_mut() {
+            if let Poll::Ready(answer) = call.poll(context) {
+                let (deadline, grpc) = (*this.deadline, *this.grpc);
+                return Poll::Ready(match answer {
+                    Ok(answer) => Ok(answer.map(|body| CallBody::new(body, deadline, grpc))),
+                    Err(error) => Err(CallError::Client(error)),
+                });
+            }
+            if this.timer.poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            this.call.set(None);
         }
-        if this.deadline.poll(context).is_pending() {
-            return Poll::Pending;
-        }
-        this.call.set(None);
-        Poll::Ready(exceeded())
+        EXCEEDED.fetch_add(1, Ordering::Relaxed);
+        let after = this.began.elapsed();
+        tracing::debug!(?after, "deadline exceeded: the call is dropped");
+        Poll::Ready(if *this.grpc {
+            Ok(body::exceeded())
+        } else {
+            Err(CallError::DeadlineExceeded { after })
+        })
     }
 }
 
@@ -186,7 +245,10 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
 
-    use http::HeaderMap;
+    use bytes::Bytes;
+    use http::{HeaderMap, StatusCode};
+    use http_body::Frame;
+    use http_body_util::{BodyExt as _, Empty};
     use tracing::Instrument as _;
     use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -202,9 +264,10 @@ mod tests {
     }
 
     impl Service<Request<()>> for Receiver {
-        type Response = Response<()>;
+        type Response = Response<Empty<Bytes>>;
         type Error = Infallible;
-        type Future = Pin<Box<dyn Future<Output = Result<Response<()>, Infallible>> + Send>>;
+        type Future =
+            Pin<Box<dyn Future<Output = Result<Response<Empty<Bytes>>, Infallible>> + Send>>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
             Poll::Ready(Ok(()))
@@ -218,7 +281,7 @@ mod tests {
             let takes = self.takes;
             Box::pin(async move {
                 tokio::time::sleep(takes).await;
-                Ok(Response::new(()))
+                Ok(Response::new(Empty::new()))
             })
         }
     }
@@ -268,13 +331,22 @@ mod tests {
         request
             .headers_mut()
             .insert(GRPC_TIMEOUT, grpc_timeout::value(Duration::from_secs(9)));
+        let began = Instant::now();
         let answer = layer.layer(receiver.clone()).call(request).await;
+        let answer = answer.expect("gRPC has a status for this");
+        assert_eq!(answer.headers()["grpc-status"], "4");
+        assert!(answer.into_body().is_end_stream());
+        assert!(began.elapsed() >= Duration::from_millis(30));
+        let sent = timeout_of(&receiver.got.lock().expect("nobody panics")[0]);
+        assert_eq!(sent, Duration::from_millis(30));
+
+        let plain = Request::get("http://inventory/").body(());
+        let plain = plain.expect("it is a request");
+        let answer = layer.layer(receiver).call(plain).await;
         let Err(CallError::DeadlineExceeded { after }) = answer else {
             panic!("it cannot have answered");
         };
         assert!(after >= Duration::from_millis(30));
-        let sent = timeout_of(&receiver.got.lock().expect("nobody panics")[0]);
-        assert_eq!(sent, Duration::from_millis(30));
     }
 
     #[tokio::test]
@@ -283,8 +355,80 @@ mod tests {
         let mut calls = CallLayer::new().layer(receiver.clone());
         let scope = Scope::new(Some(Instant::now()), Labels::default());
         let answer = scope.run(async { calls.call(grpc()).await }).await;
-        assert!(matches!(answer, Err(CallError::DeadlineExceeded { .. })));
+        assert_eq!(
+            answer.expect("a status").headers()["grpc-status"],
+            "4",
+            "as if it had been sent"
+        );
         assert!(receiver.got.lock().expect("nobody panics").is_empty());
+    }
+
+    /// A body with a message each 5 ms, and no end.
+    struct Ticks(Pin<Box<Sleep>>);
+
+    impl Body for Ticks {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            std::task::ready!(self.0.as_mut().poll(context));
+            self.0 = pause();
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    fn pause() -> Pin<Box<Sleep>> {
+        Box::pin(tokio::time::sleep(Duration::from_millis(5)))
+    }
+
+    /// Answers at once, with such a body.
+    #[derive(Clone)]
+    struct Endless;
+
+    impl Service<Request<()>> for Endless {
+        type Response = Response<Ticks>;
+        type Error = Infallible;
+        type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            std::future::ready(Ok(Response::new(Ticks(pause()))))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_until_the_deadline_and_no_longer() {
+        let layer = CallLayer::new().timeout(Duration::from_millis(60));
+        for is_grpc in [true, false] {
+            let request = if is_grpc { grpc() } else { Request::new(()) };
+            let answer = layer.layer(Endless).call(request).await;
+            let answer = answer.expect("the head comes in time");
+            assert_eq!(answer.status(), StatusCode::OK);
+            let mut body = std::pin::pin!(answer.into_body());
+            let mut messages = 0;
+            let end = loop {
+                match body.frame().await {
+                    Some(Ok(frame)) if frame.is_data() => messages += 1,
+                    other => break other,
+                }
+            };
+            assert!(messages > 0, "it flowed until then");
+            match end {
+                Some(Ok(frame)) if is_grpc => {
+                    let trailers = frame.into_trailers().expect("trailers end it");
+                    assert_eq!(trailers["grpc-status"], "4");
+                }
+                Some(Err(_)) if !is_grpc => {}
+                other => panic!("{other:?}"),
+            }
+            assert!(body.frame().await.is_none(), "nothing follows");
+        }
     }
 
     #[tokio::test]

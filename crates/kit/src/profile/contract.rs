@@ -42,6 +42,13 @@ impl Options {
     pub const HZ_MAX: u32 = 250;
 
     /// The distance between two samples of a thread, in its CPU time.
+    ///
+    /// ```
+    /// use shakedown_kit::profile::cpu;
+    ///
+    /// assert_eq!(cpu::Options::default().period().as_millis(), 10);
+    /// assert_eq!(cpu::Options { hz: 100_000 }.period().as_millis(), 4, "as often as the kernel looks");
+    /// ```
     pub fn period(&self) -> Duration {
         Duration::from_nanos(1_000_000_000 / u64::from(self.hz.clamp(1, Self::HZ_MAX)))
     }

@@ -132,7 +132,11 @@ mod tests {
         assert_eq!(stacks.len(), 1, "one clone, one stack");
         assert!(stacks[0].len() > 2);
         let kept = leaf.0.take().expect("the leaf kept its waker");
-        assert!(kept.will_wake(&real), "it has the real vtable");
+        // Miri gives a vtable another address each time that it is named.
+        assert!(
+            kept.will_wake(&real) || cfg!(miri),
+            "it has the real vtable"
+        );
         kept.wake();
         assert_eq!(counting.0.load(Ordering::Relaxed), 2);
         drop(real);

@@ -92,6 +92,24 @@ impl State {
 /// Asks all tasks, for at most `patience`, and less where it is plain that no more will answer.
 ///
 /// Each task is woken and polled once more than it would have been, which every future must bear.
+///
+/// ```
+/// use std::time::Duration;
+/// use shakedown_kit::tasks;
+///
+/// # #[tokio::main] async fn main() {
+/// let task = shakedown_kit::spawn(tokio::time::sleep(Duration::from_secs(60)));
+/// tokio::task::yield_now().await;
+/// let dump = tasks::dump(Duration::from_millis(500)).await;
+/// assert_eq!(dump.tasks.len(), 1);
+/// assert!(tasks::goroutines(&dump).starts_with("goroutine "));
+/// assert!(tasks::counts(&dump).starts_with("goroutine profile: total 1"));
+/// assert!(tasks::page(&dump, None).starts_with("1 tasks"));
+/// let profile: Vec<u8> = tasks::profile(&dump); // For `go tool pprof`.
+/// # assert!(!profile.is_empty());
+/// # task.abort();
+/// # }
+/// ```
 pub async fn dump(patience: Duration) -> Dump {
     let _one_at_a_time = DUMPING.lock().await;
     let began = Instant::now();

@@ -68,6 +68,13 @@ where
 ///
 /// # Panics
 /// Outside of a tokio runtime, as `tokio::spawn` does.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let receipt = shakedown_kit::spawn_detached(async { "sent whatever becomes of the request" });
+/// assert!(receipt.await.is_ok());
+/// # }
+/// ```
 #[track_caller]
 pub fn spawn_detached<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -87,6 +94,13 @@ where
 ///
 /// # Panics
 /// Outside of a tokio runtime, as `tokio::task::spawn_blocking` does.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let read = shakedown_kit::spawn_blocking(|| std::fs::read("/dev/null"));
+/// assert!(read.await.is_ok());
+/// # }
+/// ```
 #[track_caller]
 pub fn spawn_blocking<F, T>(work: F) -> JoinHandle<T>
 where
@@ -134,9 +148,15 @@ where
     F::Output: Send + 'static,
 {
     let entry = Entry::register(kind, name, caller, scope.as_ref());
-    let (id, owner) = (entry.id(), scope.clone());
+    let id = entry.id();
+    let owner = scope
+        .clone()
+        .filter(|_| matches!(kind, Kind::Child | Kind::Generation));
+    if let Some(owner) = &owner {
+        owner.expect_child(id);
+    }
     let task = runtime.spawn(Tracked::new(entry, scope, future));
-    if let (Kind::Child | Kind::Generation, Some(owner)) = (kind, owner) {
+    if let Some(owner) = owner {
         owner.adopt(id, task.abort_handle());
     }
     task
@@ -163,16 +183,25 @@ pub(crate) fn current_id() -> Option<u64> {
 
 /// How many tasks are registered now, blocking ones included.
 pub fn registered() -> usize {
-    registry::live().len()
+    registry::count(|_| true)
 }
 
 /// How many live tasks of a runtime nobody registered: spawned with bare `tokio::spawn`, by the
 /// service or by a library. Approximate while tasks come and go.
+///
+/// ```
+/// use shakedown_kit::tasks;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let ours = shakedown_kit::spawn(std::future::pending::<()>());
+/// let bare = tokio::spawn(std::future::pending::<()>());
+/// assert_eq!(tasks::registered(), 1);
+/// assert_eq!(tasks::unregistered(&tokio::runtime::Handle::current()), 1);
+/// # ours.abort(); bare.abort();
+/// # }
+/// ```
 pub fn unregistered(runtime: &Handle) -> usize {
-    let of_runtime = registry::live()
-        .iter()
-        .filter(|task| task.kind != Kind::Blocking)
-        .count();
+    let of_runtime = registry::count(|task| task.kind != Kind::Blocking);
     runtime
         .metrics()
         .num_alive_tasks()
@@ -181,8 +210,5 @@ pub fn unregistered(runtime: &Handle) -> usize {
 
 /// How many registered tasks there are of a kind.
 pub(crate) fn count(kind: Kind) -> usize {
-    registry::live()
-        .iter()
-        .filter(|task| task.kind == kind)
-        .count()
+    registry::count(|task| task.kind == kind)
 }

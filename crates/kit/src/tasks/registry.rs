@@ -184,6 +184,17 @@ pub(super) fn live() -> Vec<Arc<Meta>> {
     live
 }
 
+/// How many live tasks there are of which this holds. A drain asks every few milliseconds, so nothing
+/// is copied.
+pub(super) fn count(is: impl Fn(&Meta) -> bool) -> usize {
+    let of_shard = |shard: &Shard| {
+        lock(shard)
+            .as_ref()
+            .map_or(0, |tasks| tasks.values().filter(|task| is(task)).count())
+    };
+    SHARDED.iter().map(of_shard).sum()
+}
+
 /// A live task by its number.
 pub(super) fn find(id: u64) -> Option<Arc<Meta>> {
     lock(shard(id)).as_ref()?.get(&id).cloned()

@@ -20,6 +20,13 @@ use crate::request::Described;
 ///
 /// The span is called `request` and has the field `rpc` or `route`. Its ids come from a log layer of
 /// the kit ([`crate::logs`]): without one there is a span, but it has no ids.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use shakedown_kit::trace::TraceLayer;
+///
+/// let router: Router = Router::new().route("/", get(|| async { "hi" })).layer(TraceLayer::new());
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TraceLayer(());
 

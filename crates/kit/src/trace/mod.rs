@@ -18,6 +18,20 @@ pub use layer::{TraceLayer, Traced, TracedBody, TracedFuture};
 pub use traceparent::{BAGGAGE, TRACEPARENT};
 
 /// Where a span stands in its trace.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use shakedown_kit::trace::{SpanContext, TRACEPARENT};
+///
+/// let mut headers = HeaderMap::new();
+/// let sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// headers.insert(TRACEPARENT, HeaderValue::from_static(sent));
+/// let caller = SpanContext::from_headers(&headers).unwrap();
+/// let ours = caller.child();
+/// assert_eq!(ours.trace_id, caller.trace_id);
+/// assert_ne!(ours.to_header(), sent);
+/// assert_eq!(SpanContext::current(), None, "no span is here");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpanContext {
     /// Never 0.

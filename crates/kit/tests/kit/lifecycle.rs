@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,11 @@ impl Service {
     pub(crate) fn end(self) -> (Result<(), Error>, Duration) {
         let began = Instant::now();
         self.kit.stop();
+        self.ended(began)
+    }
+
+    /// Waits for its end, and says how long after `began` it came.
+    pub(crate) fn ended(self, began: Instant) -> (Result<(), Error>, Duration) {
         let ended = self.thread.join().expect("it does not panic");
         (ended, began.elapsed())
     }
@@ -60,7 +66,14 @@ pub(crate) fn ask(address: SocketAddr, path: &str, more: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn builder() -> Builder {
+/// Sends this process a signal, as somebody else would.
+pub(crate) fn signal(name: &str) {
+    let ourselves = std::process::id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &ourselves]).status();
+    assert!(sent.expect("every system has it").success());
+}
+
+pub(crate) fn builder() -> Builder {
     Kit::builder("test").workers(2).admin("127.0.0.1:0")
 }
 
@@ -97,32 +110,6 @@ fn a_drain_lets_requests_and_their_children_end() {
         TcpStream::connect(address).is_err(),
         "the listener is closed"
     );
-}
-
-#[test]
-fn a_drain_ends_at_its_limit_whatever_clients_do() {
-    let _alone = alone();
-    let stuck = get(|| async { std::future::pending::<()>().await });
-    let limit = Duration::from_millis(300);
-    let router = Router::new().route("/stuck", stuck);
-    let service = Service::start(builder().drain_limit(limit), router);
-    // One never speaks, one stops in the middle of its head, one waits for ever.
-    let _silent = TcpStream::connect(service.address).expect("it listens");
-    let mut halfway = TcpStream::connect(service.address).expect("it listens");
-    halfway
-        .write_all(b"GET / HTTP/1.1\r\nHo")
-        .expect("it reads");
-    let mut waits = TcpStream::connect(service.address).expect("it listens");
-    waits
-        .write_all(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("it reads");
-    std::thread::sleep(Duration::from_millis(100));
-    let (ended, took) = service.end();
-    let Err(Error::NotDrained { connections, .. }) = ended else {
-        panic!("a drain that was cut is an error: {ended:?}");
-    };
-    assert!(connections >= 1);
-    assert!(took < limit + Duration::from_secs(5), "{took:?}");
 }
 
 #[test]
@@ -224,5 +211,50 @@ fn a_hundred_reloads_leave_one_generation() {
     }
     assert_eq!(*live.load(), 100, "what is refused changes nothing");
     assert_eq!(shown()[0]["generations"][0]["tasks"], 6);
+    assert!(service.end().0.is_ok());
+}
+
+/// A task that is aborted and does not await runs on: until it has ended there is no new generation.
+#[test]
+fn a_reload_waits_for_the_old_tasks() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("orders.conf");
+    std::fs::write(&path, "1").expect("it is written");
+    let service = Service::start(builder(), Router::new());
+    let admin = service.admin();
+    let (tell, told) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+    let live = service.kit.config(
+        &path,
+        |text: &str| text.trim().parse::<u64>(),
+        move |_, generation| {
+            let (tell, number) = (tell.clone(), generation.number());
+            let released = std::sync::Arc::clone(&released);
+            generation.spawn(async move {
+                let _ = tell.send(number);
+                if number == 1 {
+                    let _ = released.lock().map(|released| released.recv());
+                }
+                std::future::pending::<()>().await;
+            });
+        },
+    );
+    let live = live.expect("the first one is valid");
+    assert_eq!(told.recv().expect("it runs"), 1);
+    std::fs::write(&path, "2").expect("it is written");
+    signal("HUP");
+    let early = told.recv_timeout(Duration::from_millis(500));
+    assert!(early.is_err(), "the old task still runs");
+    assert_eq!(*live.load(), 1);
+    let shown = ask(admin, "/debug/kit/generations", "");
+    assert!(
+        shown.contains(r#""generation":1,"current":true,"tasks":1"#),
+        "{shown}"
+    );
+    drop(release);
+    let next = told.recv_timeout(Duration::from_secs(20));
+    assert_eq!(next.expect("it is reloaded"), 2);
     assert!(service.end().0.is_ok());
 }

@@ -4,9 +4,12 @@
 //! another ([`alone`]).
 
 mod admin;
+mod calls;
 mod deadlines;
 mod grpc;
+mod hostile;
 mod lifecycle;
+mod punctual;
 mod tasks;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,11 @@
 //! What a dump shows, and that tools for Go's dumps read it.
 
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use shakedown_kit::labels::Labels;
+use shakedown_kit::scope::Scope;
 use shakedown_kit::tasks::{self, Dump, Kind, Seen, State};
 use shakedown_pprof::Profile;
 use shakedown_pprof::goroutine;
@@ -164,28 +168,81 @@ fn tasks_that_nobody_registered_are_a_number() {
     });
 }
 
+/// The register under everything that touches it at once: spawns and ends on several threads, tasks
+/// that end by themselves, by abort and with a panic, requests that cancel their children, and dumps.
 #[test]
 fn tasks_come_and_go_during_dumps() {
+    const CHURNS: usize = 4;
+    const ROUNDS: usize = 150;
+    const TASKS: usize = 21;
     let _alone = alone();
-    let runtime = runtime();
+    // Panics are part of this test, and of nobody's log.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CHURNS)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
-        let churn = tokio::spawn(async {
-            for _ in 0..300 {
-                let some: Vec<_> = (0..20)
-                    .map(|_| shakedown_kit::spawn(tokio::task::yield_now()))
-                    .collect();
-                for task in some {
-                    task.await.expect("it ends by itself");
-                }
-            }
-        });
-        while !churn.is_finished() {
+        let churns: Vec<_> = (0..CHURNS)
+            .map(|_| tokio::spawn(churn(ROUNDS, TASKS)))
+            .collect();
+        let mut dumps = 0;
+        while churns.iter().any(|churn| !churn.is_finished()) {
             let dump = tasks::dump(PATIENCE).await;
-            assert!(dump.tasks.len() <= 20, "{}", dump.tasks.len());
+            dumps += 1;
+            assert!(dump.tasks.len() <= CHURNS * TASKS, "{}", dump.tasks.len());
+            let ids: std::collections::BTreeSet<u64> =
+                dump.tasks.iter().map(|task| task.id).collect();
+            assert_eq!(ids.len(), dump.tasks.len(), "one task twice");
         }
-        churn.await.expect("nothing panics");
-        assert_eq!(tasks::registered(), 0, "nothing is left in the register");
+        for churn in churns {
+            churn.await.expect("nothing panics but what was told to");
+        }
+        assert!(dumps > 0);
+        until("the register is empty", || tasks::registered() == 0).await;
+        let handle = tokio::runtime::Handle::current();
+        until("the runtime is, too", || {
+            handle.metrics().num_alive_tasks() == 0
+        })
+        .await;
     });
+    std::panic::set_hook(hook);
+}
+
+/// Runs this within a scope.
+fn within<T>(scope: &Scope, work: impl FnOnce() -> T) -> T {
+    let mut run = std::pin::pin!(scope.clone().run(async { work() }));
+    let mut context = Context::from_waker(Waker::noop());
+    match run.as_mut().poll(&mut context) {
+        Poll::Ready(done) => done,
+        Poll::Pending => unreachable!("it awaits nothing"),
+    }
+}
+
+async fn churn(rounds: usize, tasks: usize) {
+    for _ in 0..rounds {
+        let scope = Scope::new(None, Labels::default());
+        let spawned: Vec<_> = (0..tasks)
+            .map(|n| match n % 4 {
+                0 => shakedown_kit::spawn(tokio::task::yield_now()),
+                1 => shakedown_kit::spawn(sleeps()),
+                2 => shakedown_kit::spawn(async { panic!("on purpose") }),
+                // Cancelled with its scope below.
+                _ => within(&scope, || shakedown_kit::spawn(sleeps())),
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        scope.cancel();
+        for (n, task) in spawned.into_iter().enumerate() {
+            if n % 4 == 1 {
+                task.abort();
+            }
+            assert_eq!(task.await.is_ok(), n % 4 == 0, "{n}");
+        }
+        assert_eq!(scope.children_running(), 0);
+    }
 }
 
 #[test]

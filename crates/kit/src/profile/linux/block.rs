@@ -176,6 +176,21 @@ impl Drop for Poll {
 }
 
 /// Looks after the workers, on a thread of its own, until it is dropped.
+///
+/// ```
+/// use std::time::Duration;
+/// use shakedown_kit::profile::block;
+///
+/// let watchdog = block::Watchdog::start()?;
+/// {
+///     let _poll = block::Poll::begin(); // `spawn` does this for each poll.
+///     std::thread::sleep(Duration::from_millis(50));
+/// }
+/// drop(watchdog);
+/// let profile: Vec<u8> = block::profile()?;
+/// # assert!(!profile.is_empty());
+/// # Ok::<(), shakedown_kit::profile::NotMeasured>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "the watchdog stops when this is dropped"]
 pub struct Watchdog {

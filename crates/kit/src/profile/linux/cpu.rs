@@ -64,6 +64,16 @@ pub struct Session {
 /// # Errors
 /// [`NotMeasured::Busy`] while another is taken, [`NotMeasured::SignalTaken`] where another
 /// profiler handles SIGPROF, [`NotMeasured::Refused`] where the system gives no memory or thread.
+///
+/// ```
+/// use shakedown_kit::profile::cpu;
+///
+/// let session = cpu::start(cpu::Options { hz: 100 })?;
+/// // What is to be profiled runs here, or for so long.
+/// let profile: Vec<u8> = session.finish();
+/// # assert!(!profile.is_empty());
+/// # Ok::<(), shakedown_kit::profile::NotMeasured>(())
+/// ```
 pub fn start(options: Options) -> Result<Session, NotMeasured> {
     let process = std::process::id();
     let before = TAKEN_BY.load(Ordering::Acquire);

@@ -33,6 +33,14 @@ static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 /// # #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 /// assert!(frames[0].iter().any(|frame| frame.function.ends_with("handler")));
 /// ```
+///
+/// ```
+/// use shakedown_kit::profile::symbolize;
+///
+/// fn here() {}
+/// let frames = symbolize::resolve(&[here as fn() as usize as u64]);
+/// assert_eq!(frames.len(), 1, "as many as were asked for");
+/// ```
 pub fn resolve(addresses: &[u64]) -> Vec<Vec<Frame>> {
     let _unseen = Unseen::begin();
     Symbolizer::new(&modules::loaded()).resolve(addresses)

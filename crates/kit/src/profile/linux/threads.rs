@@ -30,6 +30,12 @@ struct Seen {
 /// # Errors
 /// [`NotMeasured::SignalTaken`] where another profiler handles SIGPROF, [`NotMeasured::Refused`]
 /// where /proc cannot be read.
+///
+/// ```
+/// let profile: Vec<u8> = shakedown_kit::profile::threads::profile()?;
+/// # assert!(!profile.is_empty());
+/// # Ok::<(), shakedown_kit::profile::NotMeasured>(())
+/// ```
 pub fn profile() -> Result<Vec<u8>, NotMeasured> {
     signal::install()?;
     let _unseen = Unseen::begin();

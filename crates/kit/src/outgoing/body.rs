@@ -1,0 +1,109 @@
+//! The answer's body as the caller reads it: within the deadline of its call.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+
+use super::EXCEEDED;
+use crate::deadline::DeadlineExceeded;
+use crate::deadline::answer::{Status, answer};
+
+pin_project! {
+    /// An answer's body that ends at the deadline of its call.
+    ///
+    /// A gRPC answer ends with status 4 then, another one with [`DeadlineExceeded`]. What was still
+    /// to come is dropped, which resets the stream: the other side learns that nobody reads on.
+    #[derive(Debug)]
+    pub struct CallBody<B> {
+        // None: the deadline ended it, or there never was one.
+        #[pin]
+        inner: Option<B>,
+        #[pin]
+        deadline: Option<Sleep>,
+        grpc: bool,
+    }
+}
+
+impl<B: Body> CallBody<B> {
+    pub(super) fn new(inner: B, deadline: Instant, grpc: bool) -> Self {
+        // Whoever has its whole answer needs no timer.
+        let open = !inner.is_end_stream();
+        CallBody {
+            inner: Some(inner),
+            deadline: open.then(|| tokio::time::sleep_until(deadline.into())),
+            grpc,
+        }
+    }
+}
+
+impl<B> Default for CallBody<B> {
+    fn default() -> Self {
+        CallBody {
+            inner: None,
+            deadline: None,
+            grpc: false,
+        }
+    }
+}
+
+/// The answer to a gRPC call that took too long, in the words of the protocol, so that a generated
+/// client gives the status that it gives for every other server.
+pub(super) fn exceeded<B>() -> Response<CallBody<B>> {
+    answer(true, Status::DeadlineExceeded)
+}
+
+impl<B> Body for CallBody<B>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = B::Data;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        // First the clock: a stream that is always ready would never let it be looked at.
+        if let Some(deadline) = this.deadline.as_mut().as_pin_mut()
+            && deadline.poll(context).is_ready()
+        {
+            this.inner.set(None);
+            this.deadline.set(None);
+            EXCEEDED.fetch_add(1, Ordering::Relaxed);
+            return Poll::Ready(Some(if *this.grpc {
+                Ok(Frame::trailers(Status::DeadlineExceeded.trailers()))
+            } else {
+                Err(DeadlineExceeded.into())
+            }));
+        }
+        let frame = std::task::ready!(inner.poll_frame(context));
+        if frame.is_none() {
+            this.deadline.set(None);
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Some(inner) => inner.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}

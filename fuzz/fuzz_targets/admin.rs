@@ -1,0 +1,53 @@
+//! What somebody sends to the kit's admin listener: one connection's bytes, whatever they are.
+//!
+//! The listener is the real one, over TCP. A panic on its thread ends the run, and after each input
+//! it has to answer on.
+#![no_main]
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use shakedown_kit::Kit;
+
+/// What is read of an answer: profiles that take their time are left, as an impatient client does.
+const READ_FOR: Duration = Duration::from_millis(20);
+const READ_MAX: u64 = 64 * 1024;
+
+fn admin() -> SocketAddr {
+    static ADMIN: OnceLock<SocketAddr> = OnceLock::new();
+    *ADMIN.get_or_init(|| {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let kit = Kit::builder("fuzzed").workers(1).admin("127.0.0.1:0");
+            kit.run(async |kit: Kit| {
+                tell.send(kit.admin_address())?;
+                Ok(())
+            })
+        });
+        told.recv().ok().flatten().expect("loopback has a port")
+    })
+}
+
+fn send(bytes: &[u8], patience: Duration) -> Vec<u8> {
+    let mut stream = TcpStream::connect(admin()).expect("it listens");
+    // It may close before it has read all of what it refuses.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    stream.set_read_timeout(Some(patience)).expect("not zero");
+    let mut answer = Vec::new();
+    let _ = stream.take(READ_MAX).read_to_end(&mut answer);
+    answer
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let answer = send(bytes, READ_FOR);
+    if !answer.is_empty() {
+        assert!(answer.starts_with(b"HTTP/1."), "{answer:?}");
+    }
+    let alive = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let answer = send(alive, Duration::from_secs(5));
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+});
