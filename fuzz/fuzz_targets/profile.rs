@@ -1,8 +1,9 @@
-//! profile.proto: decode, aggregate, encode, decode again.
+//! profile.proto and folded stacks: decode, aggregate, encode, decode again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use shakedown_pprof::goroutine::Counts;
+use shakedown_pprof::jitter::{WINDOWS_MIN, Window, look};
 use shakedown_pprof::{Granularity, Limits, Profile, top};
 
 const LIMITS: Limits = Limits {
@@ -20,5 +21,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let _ = Counts::from_profile(&profile);
+    if let Some(window) = Window::of(&profile, 2_000_000_000) {
+        assert!(look(&vec![window; WINDOWS_MIN]).is_some_and(|look| look.odd.is_empty()));
+    }
+    let mut named = profile.clone();
+    named.name_addresses(0, 1, &String::from_utf8_lossy(bytes));
     assert_eq!(Profile::decode(&profile.encode()), Ok(profile));
 });

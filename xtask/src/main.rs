@@ -68,7 +68,7 @@ fn pprof_oracle(args: &[String]) -> ExitCode {
          {} mistakes refused by both, {} unstable, {} as the later version, {} different",
         tally.equal.len(),
         tally.profiles.len(),
-        tally.symbolized,
+        tally.symbolized[0],
         tally.errors,
         tally.unstable.len(),
         tally.later.len(),

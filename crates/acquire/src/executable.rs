@@ -1,16 +1,19 @@
-//! What the executable of a process says of its build.
+//! What the executable of a process says of its build, and its command line of secrets.
 //!
 //! Read through `/proc/PID/exe`, which is the running file even if another has taken its name.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 
-use shakedown_evidence::{BuildInfo, BuildInfoError, Event, ProbeKind};
+use shakedown_evidence::{BuildInfo, BuildInfoError, CommandLine, Event, ProbeKind};
 
 use crate::Recorder;
 
 /// Larger executables exist, but not of services; only headers and build info are read of it.
 const SIZE_MAX: u64 = 1 << 30;
+
+/// Linux lets a command line be 2 MiB long on usual machines.
+const COMMAND_LINE_MAX: u64 = 4 << 20;
 
 /// Why an executable says nothing.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,31 @@ pub async fn record(recorder: &Recorder, pid: u32) {
             );
         }
     }
+}
+
+/// Reads the command line of a process, which every user of the machine can, and records the
+/// secrets in it.
+pub async fn record_command_line(recorder: &Recorder, pid: u32) {
+    let from = format!("/proc/{pid}/cmdline");
+    let path = from.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(COMMAND_LINE_MAX)
+            .read_to_end(&mut bytes)?;
+        io::Result::Ok(bytes)
+    });
+    let why = match read.await {
+        // A kernel thread has none, and a process that ends has none any more.
+        Ok(Ok(bytes)) if bytes.is_empty() => "it is empty; the process may have ended".to_owned(),
+        Ok(Ok(bytes)) => {
+            let read = CommandLine::read(recorder.now(), from, &bytes);
+            return recorder.record(Event::CommandLine(read));
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => format!("reading it failed: {error}"),
+    };
+    recorder.failed(ProbeKind::CommandLine, from, why);
 }
 
 fn read(pid: u32) -> Result<BuildInfo, ReadError> {

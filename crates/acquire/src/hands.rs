@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_evidence::{
-    Connections, Event, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, Request,
-    SnapshotForm,
+    Connections, Event, Evidence, Listener, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
+    Request, Signalled, SnapshotForm,
 };
 use shakedown_experiment::Action;
 
 use crate::otlp::Receiver;
 use crate::probe::{self, Caller, Headers, ProbeSettings};
-use crate::process::Target;
+use crate::process::{Signal, Target};
 use crate::stop::Stop;
 use crate::{Recorder, Stalls, executable, listeners, resources};
+
+/// A dump of 10,000 goroutines takes a second or two, through a pipe that is read at once.
+const DUMP_TIME: Duration = Duration::from_secs(20);
 
 /// Everything that an action may need.
 #[derive(Debug)]
@@ -96,7 +99,10 @@ impl Hands {
             }
             Action::ListMethods { reach } => self.caller.list_methods(&reach).await,
             Action::ReadExecutable => match self.target_pid() {
-                Some(pid) => executable::record(&self.recorder, pid).await,
+                Some(pid) => {
+                    executable::record(&self.recorder, pid).await;
+                    executable::record_command_line(&self.recorder, pid).await;
+                }
                 None => self
                     .recorder
                     .failed(ProbeKind::Executable, "executable", "no process"),
@@ -105,6 +111,18 @@ impl Hands {
                 self.caller.call(plan).await;
             }
             Action::Profile { kind, window } => self.profile(kind, window).await,
+            Action::ShortWindow(window) => self.short_window(window).await,
+            Action::Trace { window } => {
+                if let Some(endpoint) = self.endpoint() {
+                    probe::trace(&self.recorder, &endpoint, &self.probe.headers, window).await;
+                }
+            }
+            Action::Contention(profile) => {
+                if let Some(endpoint) = self.endpoint() {
+                    let headers = &self.probe.headers;
+                    probe::contention(&self.recorder, &endpoint, headers, profile).await;
+                }
+            }
             Action::Snapshot { form, label } => self.snapshot(form, &label).await,
             Action::Hold { stall } => self.stalls.hold(&self.recorder, &stall),
             Action::Release { stall } => self.stalls.release(&self.recorder, &stall),
@@ -112,6 +130,7 @@ impl Hands {
             Action::Canary => {
                 self.receiver.canary().await;
             }
+            Action::Quit => self.quit().await,
             Action::CallHalf(plan) => {
                 self.caller.call_half(plan).await;
             }
@@ -255,6 +274,17 @@ impl Hands {
         }
     }
 
+    async fn short_window(&self, window: Duration) {
+        match self.endpoint() {
+            Some(endpoint) => {
+                probe::short_window(&self.recorder, &endpoint, &self.probe.headers, window).await;
+            }
+            None => self
+                .recorder
+                .mark("no pprof endpoint to take a profile from"),
+        }
+    }
+
     async fn live_heap(&self, label: String) {
         match self.endpoint() {
             Some(endpoint) => {
@@ -265,6 +295,13 @@ impl Hands {
     }
 
     async fn snapshot(&self, form: SnapshotForm, label: &str) {
+        if form == SnapshotForm::Total {
+            let metric = |seen: &Evidence| Some(seen.goroutine_metric()?.reach.clone());
+            if let Some(reach) = self.recorder.read(metric) {
+                probe::goroutine_total(&self.recorder, &reach, &self.probe.headers, label).await;
+            }
+            return;
+        }
         match self.endpoint() {
             Some(endpoint) => {
                 probe::snapshot(&self.recorder, &endpoint, &self.probe.headers, form, label).await;
@@ -272,6 +309,35 @@ impl Hands {
             None => self
                 .recorder
                 .mark("no pprof endpoint to count goroutines at"),
+        }
+    }
+
+    /// SIGQUIT to the checked process; what it prints stands in the log.
+    async fn quit(&self) {
+        let Some(pid) = self.target_pid() else {
+            return self.recorder.trouble("SIGQUIT was not sent: no process");
+        };
+        // Taken first: the number may be another's once the process has ended.
+        let handle = self.service.handle(pid);
+        self.recorder.record(Event::Signal(Signalled {
+            at: self.recorder.now(),
+            signal: "SIGQUIT".into(),
+            pid,
+        }));
+        let sent = handle.and_then(|handle| Ok((handle, self.service.signal(pid, Signal::QUIT)?)));
+        match sent {
+            Ok((Some(handle), true)) => {
+                if !handle.gone(DUMP_TIME).await {
+                    self.recorder
+                        .trouble(format!("process {pid} did not end on SIGQUIT"));
+                }
+            }
+            Ok(_) => self
+                .recorder
+                .trouble(format!("SIGQUIT was not sent: process {pid} had ended")),
+            Err(error) => self
+                .recorder
+                .trouble(format!("SIGQUIT was not sent to process {pid}: {error}")),
         }
     }
 }

@@ -2,17 +2,25 @@
 //!
 //! What a background loop does falls into our requests as often as they cover the run. What
 //! belongs to a request falls into one every time. The binomial tail says how likely the first
-//! would look like the second.
+//! would look like the second, if the two were independent. On a machine that stops now and then
+//! they are not: what it held up goes on at one moment, loops and requests alike. So it is asked,
+//! too, how much of it is tied: nearly all that happens, or nearly all requests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shakedown_evidence::{At, Call, CallEnd, Evidence};
+use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose};
 
 /// Below this the coincidence is ruled out: with a thousand templates in a log, one in a thousand
 /// runs would be wrong at 1e-6.
 pub(crate) const P_MAX: f64 = 1e-6;
 /// Fewer occurrences inside requests are never enough.
 pub(crate) const INSIDE_MIN: usize = 5;
+/// So much of what happens, or of the requests of one kind, must be tied, beyond what chance would
+/// tie. Of a loop beside requests on a machine with twelve times the work that it can do: 0.35.
+const TIED_MIN: f64 = 0.5;
+/// Fewer requests of a kind say nothing of how many of them it happens in.
+const ALONE_MIN: usize = 5;
 /// Occurrences closer together than this count as one, at the time of the first: a job that writes
 /// a hundred lines at once is one coincidence, not a hundred. Requests do not divide an episode,
 /// or a steady stream would be cut by each of them and seem to begin with it.
@@ -31,6 +39,8 @@ pub(crate) struct Windows {
     whole: Cover,
     heads: Cover,
     tails: Cover,
+    /// Requests that were sent one after another, by kind.
+    alone: Vec<Vec<(At, At)>>,
     from: At,
     until: At,
 }
@@ -51,11 +61,13 @@ pub(crate) struct Coincidence {
     pub covered: f64,
     pub p: f64,
     pub within: Within,
+    /// What part is tied, of what happened or of the requests of one kind; 1 is all, 0 is chance.
+    pub tied: f64,
 }
 
 impl Coincidence {
     pub(crate) fn is_ruled_out(&self) -> bool {
-        self.inside >= INSIDE_MIN && self.p < P_MAX
+        self.inside >= INSIDE_MIN && self.p < P_MAX && self.tied >= TIED_MIN
     }
 
     /// `65 of 72 fell inside requests of ours, which cover 58 % of the run`.
@@ -93,36 +105,38 @@ impl Windows {
         seen: &'a Evidence,
         calls: impl IntoIterator<Item = &'a Call>,
     ) -> Self {
-        let spans: Vec<(At, At)> = calls
-            .into_iter()
-            .filter_map(|call| {
-                let ended = call.ended.as_ref()?;
-                // A handler whose caller has left goes on for an unknown time.
-                let left = matches!(ended.end, CallEnd::Left | CallEnd::Reset { .. });
-                let tail = if left { Duration::from_millis(50) } else { LAG };
-                Some((call.sent.at.before(LAG), ended.at + tail))
-            })
-            .collect();
+        let mut spans = Vec::new();
+        let mut alone: BTreeMap<usize, Vec<(At, At)>> = BTreeMap::new();
+        for call in calls {
+            let Some(ended) = &call.ended else { continue };
+            // A handler whose caller has left goes on for an unknown time.
+            let left = matches!(ended.end, CallEnd::Left | CallEnd::Reset { .. });
+            let tail = if left { Duration::from_millis(50) } else { LAG };
+            let span = (call.sent.at.before(LAG), ended.at + tail);
+            spans.push(span);
+            if call.sent.purpose == Purpose::Traffic {
+                alone.entry(call.sent.request).or_default().push(span);
+            }
+        }
+        let mut alone: Vec<Vec<(At, At)>> = alone.into_values().collect();
+        alone.retain(|kind| kind.len() >= ALONE_MIN);
         let answered = seen.calls.iter().filter(|call| call.ended.is_some());
         let from = answered.map(|call| call.sent.at.before(LAG)).min();
         let from = from.unwrap_or_default();
         let until = seen.stops.first().map_or(seen.last, |stop| stop.at);
-        Self::over(spans, from, until)
+        Self {
+            alone,
+            ..Self::over(spans, from, until)
+        }
     }
 
     fn over(spans: Vec<(At, At)>, from: At, until: At) -> Self {
-        let heads = spans
-            .iter()
-            .map(|(from, until)| (*from, (*from + EDGE).min(*until)))
-            .collect();
-        let tails = spans
-            .iter()
-            .map(|(from, until)| (until.before(EDGE).max(*from), *until))
-            .collect();
+        let part = |within: Within| spans.iter().map(|span| within.of(*span)).collect();
         Self {
-            whole: Cover::of(spans),
-            heads: Cover::of(heads),
-            tails: Cover::of(tails),
+            whole: Cover::of(part(Within::Whole)),
+            heads: Cover::of(part(Within::Head)),
+            tails: Cover::of(part(Within::Tail)),
+            alone: Vec::new(),
             from,
             until,
         }
@@ -138,8 +152,8 @@ impl Windows {
         self.whole.contains(at)
     }
 
-    /// Judges moments, in any order: what is exported arrives later than what is written. The strongest of the three readings counts, at
-    /// three times its p-value (Bonferroni).
+    /// Judges moments, in any order: what is exported arrives later than what is written. The
+    /// strongest of the three readings counts, at three times its p-value (Bonferroni).
     pub(crate) fn judge(&self, moments: impl IntoIterator<Item = At>) -> Coincidence {
         let mut moments: Vec<At> = moments.into_iter().filter(|at| self.in_run(*at)).collect();
         moments.sort_unstable();
@@ -156,8 +170,51 @@ impl Windows {
             .unwrap_or(judged[0]);
         Coincidence {
             p: (best.p * 3.0).min(1.0),
+            tied: best.tied.max(self.touched(best.within, &moments)),
             ..best
         }
+    }
+
+    /// The part of the requests of one kind in which it happens, beyond what chance gives them; of
+    /// the kind in which it happens most.
+    fn touched(&self, within: Within, moments: &[At]) -> f64 {
+        let run = (self.until - self.from).as_secs_f64();
+        if run <= 0.0 {
+            return 0.0;
+        }
+        let rate = real(moments.len()) / run;
+        let of_kind = |kind: &Vec<(At, At)>| {
+            let parts = || kind.iter().map(|span| within.of(*span));
+            let happens = |(from, until): &(At, At)| {
+                let after = moments.partition_point(|at| at < from);
+                moments.get(after).is_some_and(|at| at <= until)
+            };
+            let share = real(parts().filter(happens).count()) / real(kind.len());
+            let length: Duration = parts().map(|(from, until)| until - from).sum();
+            let by_chance = 1.0 - (-rate * length.as_secs_f64() / real(kind.len())).exp();
+            beyond(share, by_chance)
+        };
+        self.alone.iter().map(of_kind).fold(0.0, f64::max)
+    }
+}
+
+impl Within {
+    /// The part of a request.
+    fn of(self, (from, until): (At, At)) -> (At, At) {
+        match self {
+            Self::Whole => (from, until),
+            Self::Head => (from, (from + EDGE).min(until)),
+            Self::Tail => (until.before(EDGE).max(from), until),
+        }
+    }
+}
+
+/// A share without what chance gives: 0 for as much as chance, 1 for all.
+fn beyond(share: f64, chance: f64) -> f64 {
+    if chance >= 1.0 {
+        0.0
+    } else {
+        ((share - chance) / (1.0 - chance)).max(0.0)
     }
 }
 
@@ -215,6 +272,7 @@ impl Cover {
             covered,
             p: tail(total, inside, covered),
             within,
+            tied: beyond(real(inside) / real(total.max(1)), covered),
         }
     }
 }
@@ -302,6 +360,37 @@ mod tests {
             let found = of.judge((0..count).map(|n| At(n * every * 1000 + 137)));
             assert!(!found.is_ruled_out(), "every {every} ms: {found:?}");
         }
+    }
+
+    /// The machine stops for a second now and then; then requests end and the loop goes on.
+    #[test]
+    fn what_a_machine_held_up_goes_on_together_and_is_not_tied() {
+        let spans: Vec<(u64, u64)> = (0..100).map(|n| (n * 1000, n * 1000 + 500)).collect();
+        let of = windows(&spans, 100_000);
+        let loops = (0..100).map(|n| {
+            let held = n % 3 == 0;
+            At((n * 1000 + if held { 490 } else { 800 }) * 1000)
+        });
+        let found = of.judge(loops);
+        assert!(found.p < P_MAX && !found.is_ruled_out(), "{found:?}");
+    }
+
+    /// One request in three writes the line, and a loop writes it, too.
+    #[test]
+    fn what_happens_in_all_requests_of_a_kind_is_tied_whatever_else_does_it() {
+        let kinds = |n: u64| (n * 1000, n * 1000 + 400);
+        let mut of = windows(&(0..300).map(kinds).collect::<Vec<_>>(), 300_000);
+        let moments = || {
+            let loops = (0..300).map(|n| n * 1000 + 700);
+            let written = (0..300).step_by(3).map(|n| n * 1000 + 395);
+            written.chain(loops).map(|ms| At(ms * 1000))
+        };
+        let found = of.judge(moments());
+        assert!(found.p < P_MAX && !found.is_ruled_out(), "{found:?}");
+        let ms = |(from, until): (u64, u64)| (At(from * 1000), At(until * 1000));
+        of.alone = vec![(0..300).step_by(3).map(|n| ms(kinds(n))).collect()];
+        let found = of.judge(moments());
+        assert!(found.is_ruled_out(), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Evidence in the form that reports show, and places in the source.
 
-use shakedown_evidence::{Evidence, Frame, SourceExcerpt, Stack, handler};
+use shakedown_evidence::{Evidence, Frame, SourceExcerpt, Stack, handler, task};
 use shakedown_findings::{Exhibit, Location, SourceLine};
 
 /// The place of a frame.
@@ -93,6 +93,9 @@ fn excerpt(of: &SourceExcerpt) -> Exhibit {
 pub(crate) fn doing(stack: &Stack) -> String {
     if let Some(state) = &stack.state {
         return state.clone();
+    }
+    if let Some(word) = task::waits_for(&stack.frames) {
+        return word.into();
     }
     let leaf = |frame: &&Frame| {
         let function = frame.function.as_str();

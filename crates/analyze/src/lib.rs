@@ -13,6 +13,7 @@ mod hot_spots;
 mod judgement;
 mod lifecycle;
 mod profile;
+mod rust;
 mod target;
 mod trace;
 
@@ -32,10 +33,28 @@ pub struct Rule {
     pub judge: fn(&Evidence) -> Judgement,
 }
 
+impl Rule {
+    /// Judges a run, and tells it in the words of the service's language.
+    #[must_use]
+    pub fn judged(&self, seen: &Evidence) -> Judgement {
+        let mut judgement = (self.judge)(seen);
+        if seen.is_rust() {
+            rust::tell(&mut judgement, self.meta.code);
+        }
+        judgement
+    }
+}
+
 /// The flat table: one line a rule, in the order of every report.
 pub static RULES: &[Rule] = &[
     profile::pprof_missing::RULE,
     profile::pprof_public::RULE,
+    profile::pprof_incomplete::RULE,
+    profile::profile_window_refused::RULE,
+    profile::profile_window_too_short::RULE,
+    profile::contention_profile_off::RULE,
+    profile::secret_in_cmdline::RULE,
+    profile::jitter_burst::RULE,
     trace::log_without_trace::RULE,
     trace::span_id_without_trace_id::RULE,
     trace::context_not_forwarded::RULE,

@@ -20,6 +20,8 @@ pub fn target(seen: &Evidence) -> TargetRow {
         let version = build?.module(path)?;
         Some(format!("{name} {}", version.trim_start_matches('v')))
     };
+    let rustc = build.and_then(|build| build.rust.as_ref());
+    let rustc = rustc.map(|version| format!("rustc {version}"));
     let main = build.and_then(|build| build.main.as_ref());
     let dirty = build.and_then(|build| build.modified) == Some(true);
     TargetRow {
@@ -41,7 +43,10 @@ pub fn target(seen: &Evidence) -> TargetRow {
                     revision
                 }
             }),
-        libraries: LIBRARIES.iter().filter_map(version).collect(),
+        libraries: rustc
+            .into_iter()
+            .chain(LIBRARIES.iter().filter_map(version))
+            .collect(),
         listeners: seen
             .listeners
             .iter()

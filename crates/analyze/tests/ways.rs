@@ -77,6 +77,7 @@ impl Seen {
             reach: reach.into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["goroutine".into(), "heap".into()],
+            asked: Vec::new(),
         }))
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use shakedown_analyze::{Judgement, RULES, Rule};
 use shakedown_evidence::{
-    CallEnd, Evidence, ProbeKind, ProfileKind, ProfileRecord, Purpose, check_profile,
+    CallEnd, Evidence, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, Purpose, Window,
+    WindowKind, check_profile,
 };
 use shakedown_findings::{
     Finding, Gate, MarkRow, Outcome, RuleRow, RunReport, SCHEMA, Severity, verdict,
@@ -68,7 +69,7 @@ pub fn assess(seen: &Evidence) -> RunReport {
 
 fn judge(seen: &Evidence, rule: &Rule) -> Judgement {
     if is_wanted(seen, rule) {
-        return (rule.judge)(seen);
+        return rule.judged(seen);
     }
     Judgement {
         outcome: Outcome::NotExercised {
@@ -84,7 +85,8 @@ fn is_wanted(seen: &Evidence, rule: &Rule) -> bool {
     only.is_empty() || only.iter().any(|word| names(word, rule))
 }
 
-fn names(word: &str, rule: &Rule) -> bool {
+/// A word of `--only` names the rule: its item, its name or its code.
+pub(crate) fn names(word: &str, rule: &Rule) -> bool {
     word == rule.meta.name
         || word.eq_ignore_ascii_case(rule.meta.code)
         || word == rule.meta.item.name()
@@ -128,8 +130,18 @@ fn shortened(seen: &Evidence) -> Option<String> {
             .failures
             .iter()
             .find(|failure| failure.kind == ProbeKind::Cpu);
-        let why = why.map_or("no answer came".to_owned(), |failure| failure.why.clone());
+        let why = why.map_or_else(|| cut_short(seen), |failure| failure.why.clone());
         format!("the CPU window could not be taken whole: {why}")
+    })
+}
+
+/// A CPU profile that came without an error, and is too short.
+fn cut_short(seen: &Evidence) -> String {
+    let cpu = |window: &&Window| window.kind == WindowKind::Cpu;
+    let window = seen.windows.iter().rev().find(cpu);
+    window.map_or("no answer came".to_owned(), |window| {
+        let (recorded, asked) = (window.recorded_ms(), window.asked_ms);
+        format!("{recorded} ms of {asked} ms were recorded")
     })
 }
 
@@ -138,7 +150,8 @@ fn has_window(seen: &Evidence) -> bool {
     let enough = Duration::from_millis(WINDOW_MIN_MS);
     seen.profiles
         .iter()
-        .any(|profile| profile.kind == ProfileKind::Cpu && profile.until - profile.at >= enough)
+        .filter(|profile| profile.kind == ProfileKind::Cpu && !profile.short)
+        .any(|profile| profile.until - profile.at >= enough)
 }
 
 /// What a reader must know about the run before believing the rest.
@@ -198,7 +211,11 @@ fn troubles(seen: &Evidence) -> Vec<String> {
             .iter()
             .filter_map(|profile| lost(seen, profile)),
     );
-    for failure in &seen.failures {
+    for failure in seen
+        .failures
+        .iter()
+        .filter(|failure| !is_said(seen, failure))
+    {
         let line = format!("{}: {}", failure.subject, failure.why);
         if !troubles.contains(&line) {
             troubles.push(line);
@@ -211,6 +228,14 @@ fn troubles(seen: &Evidence) -> Vec<String> {
         troubles.push(format!("and {more} more in the bundle"));
     }
     troubles
+}
+
+/// A service in Rust has said that it does not measure what Go does: rules tell what follows.
+fn is_said(seen: &Evidence, failure: &ProbeFailure) -> bool {
+    seen.is_rust()
+        && failure
+            .why
+            .starts_with("answered 501 Not Implemented (not ")
 }
 
 /// A profile that was taken and is not there any more: somebody took it out of the bundle, or

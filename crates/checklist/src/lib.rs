@@ -6,11 +6,13 @@
 mod assess;
 mod attach;
 pub mod config;
+mod further_starts;
 mod lanes;
 mod launch;
 mod placeholder;
 mod plan;
 mod precedence;
+mod quit_audits;
 mod quote;
 mod redact;
 mod run;

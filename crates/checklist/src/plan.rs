@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
+use shakedown_analyze::{RULES, Rule};
 use shakedown_evidence::{Consent, Evidence, Purpose, RequestKind};
 use shakedown_experiment::{
-    Audit, Batches, Bystanders, Connections, CpuWindow, Experiment, Heap, Identify, Locate, Quiet,
-    Terminate, Traffic,
+    Audit, Batches, Bystanders, Connections, Contention, CpuWindow, Experiment, Heap, Identify,
+    Locate, Quiet, ShortWindows, Terminate, TraceWindow, Traffic,
 };
 
 use crate::Settings;
+use crate::assess::names;
 
 /// Of each request, at least so many in ordinary traffic.
 const TRAFFIC_MIN: usize = 4;
@@ -24,20 +26,32 @@ pub(crate) struct Lane {
     /// What it usually takes; for the progress bar.
     pub usual: Duration,
     pub limit: Duration,
+    /// What `--only` may name for which it runs: items and rules. All, if it is empty.
+    pub serves: &'static [&'static str],
     /// What its experiments do to a service, for which one that is not ours takes consent.
     pub takes: Option<Consent>,
     pub experiments: fn(&Settings, &Evidence) -> Vec<Box<dyn Experiment>>,
 }
 
-/// The lanes in their order. `window` is the length of the CPU window.
+/// The lanes of a run in their order.
 pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
+    let jitter = settings.until_jitter.unwrap_or_default();
+    let mut lanes = all(settings.window, jitter, settings.grace);
+    lanes.retain(|lane| lane.name != "jitter" || !jitter.is_zero());
+    lanes.retain(|lane| lane.name != "stalls" || !settings.stalls.is_empty());
+    lanes.retain(|lane| is_wanted(&settings.only, lane.serves));
+    lanes
+}
+
+/// `window` is the length of the CPU window, `jitter` how long bursts are looked for.
+fn all(window: Duration, jitter: Duration, grace: Duration) -> Vec<Lane> {
     let seconds = Duration::from_secs;
-    let window = settings.window;
-    let mut lanes = vec![
+    vec![
         Lane {
             name: "look",
             usual: seconds(1),
             limit: seconds(60),
+            serves: &[],
             takes: None,
             experiments: look,
         },
@@ -45,6 +59,7 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             name: "locate",
             usual: seconds(1),
             limit: seconds(60),
+            serves: &[],
             takes: None,
             experiments: locate,
         },
@@ -52,13 +67,23 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             name: "window",
             usual: window,
             limit: window * 3 + seconds(90),
+            serves: &[],
             takes: None,
             experiments: observe,
+        },
+        Lane {
+            name: "jitter",
+            usual: jitter,
+            limit: jitter * 2 + seconds(60),
+            serves: &["jitter-burst", "profile-window-too-short"],
+            takes: None,
+            experiments: short_windows,
         },
         Lane {
             name: "batches",
             usual: seconds(15),
             limit: seconds(240),
+            serves: &["trace", "leak-per-request", "fd-leak", "heap-growth"],
             takes: Some(Consent::Load),
             experiments: batches,
         },
@@ -66,6 +91,7 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             name: "deadlines",
             usual: seconds(8),
             limit: seconds(240),
+            serves: &["deadline-ignored", "wrong-status"],
             takes: Some(Consent::Audits),
             experiments: deadlines,
         },
@@ -73,6 +99,7 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             name: "cancels",
             usual: seconds(8),
             limit: seconds(240),
+            serves: &["cancel-ignored", "wrong-status"],
             takes: Some(Consent::Audits),
             experiments: cancels,
         },
@@ -80,19 +107,31 @@ pub(crate) fn lanes(settings: &Settings) -> Vec<Lane> {
             name: "stalls",
             usual: seconds(8),
             limit: seconds(300),
+            serves: &["deadline-ignored", "cancel-ignored", "wrong-status"],
             takes: Some(Consent::Audits),
             experiments: stalls,
         },
         Lane {
             name: "stop",
             usual: seconds(2),
-            limit: settings.grace * 2 + seconds(90),
+            limit: grace * 2 + seconds(90),
+            serves: &["sigterm-ignored", "in-flight-dropped", "drain-too-slow"],
             takes: Some(Consent::Stop),
             experiments: stop,
         },
-    ];
-    lanes.retain(|lane| lane.name != "stalls" || !settings.stalls.is_empty());
-    lanes
+    ]
+}
+
+/// A rule that was named reads what the lane leaves. Another lane would cost the reader of a finding
+/// time when he repeats it.
+pub(crate) fn is_wanted(only: &[String], serves: &[&str]) -> bool {
+    if serves.is_empty() {
+        return true;
+    }
+    let serves = |rule: &Rule| serves.iter().any(|word| names(word, rule));
+    let named = |rule: &Rule| only.iter().any(|word| names(word, rule));
+    let mut rules = RULES.iter().filter(|rule| named(rule));
+    only.is_empty() || rules.any(serves)
 }
 
 fn boxed(experiment: impl Experiment + 'static) -> Box<dyn Experiment> {
@@ -114,7 +153,9 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
         boxed(InTurn::new(vec![
             boxed(CpuWindow::new(settings.window)),
             boxed(Heap::default()),
+            boxed(Contention::default()),
         ])),
+        boxed(TraceWindow::new(settings.window)),
         boxed(Traffic::new(
             settings.window,
             TRAFFIC_MIN,
@@ -123,6 +164,12 @@ fn observe(settings: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
     ];
     experiments.extend(connections);
     experiments
+}
+
+/// Nothing else runs beside: what bursts here no request of ours has asked for.
+fn short_windows(settings: &Settings, _: &Evidence) -> Vec<Box<dyn Experiment>> {
+    let lasting = settings.until_jitter.unwrap_or_default();
+    vec![boxed(ShortWindows::new(lasting))]
 }
 
 fn batches(_: &Settings, seen: &Evidence) -> Vec<Box<dyn Experiment>> {
@@ -222,6 +269,56 @@ impl Experiment for InTurn {
                 Step::Do(Action::Mark(mark))
             }
             step => step,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every() -> Vec<Lane> {
+        let seconds = Duration::from_secs;
+        all(seconds(6), seconds(60), seconds(4))
+    }
+
+    /// Those after the window, which every rule needs.
+    fn names(only: &[&str]) -> Vec<&'static str> {
+        let only: Vec<String> = only.iter().map(|&word| word.to_owned()).collect();
+        let mut lanes = every();
+        lanes.retain(|lane| is_wanted(&only, lane.serves));
+        lanes.iter().map(|lane| lane.name).skip(3).collect()
+    }
+
+    #[test]
+    fn a_rule_alone_runs_what_it_reads() {
+        let all = [
+            "jitter",
+            "batches",
+            "deadlines",
+            "cancels",
+            "stalls",
+            "stop",
+        ];
+        assert_eq!(names(&[]), all);
+        assert_eq!(names(&["jitter-burst"]), ["jitter"]);
+        assert_eq!(names(&["pprof-public"]), [""; 0]);
+        assert_eq!(names(&["trace"]), ["batches"]);
+        assert_eq!(names(&["DLN002"]), ["cancels", "stalls"]);
+        assert_eq!(names(&["deadline"]), ["deadlines", "cancels", "stalls"]);
+        assert_eq!(names(&["lifecycle"]), ["batches", "stop"]);
+        assert_eq!(
+            names(&["cancel-ignored", "LIF006"]),
+            ["cancels", "stalls", "stop"]
+        );
+    }
+
+    #[test]
+    fn every_word_of_a_lane_names_a_rule() {
+        for lane in every() {
+            for word in lane.serves {
+                assert!(RULES.iter().any(|rule| super::names(word, rule)), "{word}");
+            }
         }
     }
 }

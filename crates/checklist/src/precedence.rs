@@ -16,9 +16,20 @@ struct Precedence {
 /// The flat table: one line a precedence (design, 3).
 const TABLE: &[Precedence] = &[
     Precedence {
+        deeper: "profile-window-refused",
+        shallower: "pprof-incomplete",
+        same: same_subject,
+    },
+    Precedence {
         deeper: "span-id-without-trace-id",
         shallower: "log-without-trace",
         same: same_subject,
+    },
+    Precedence {
+        deeper: "jitter-burst",
+        shallower: "profile-window-too-short",
+        // Both speak of the bursts of one run.
+        same: |_, _| true,
     },
     Precedence {
         deeper: "request-without-span",

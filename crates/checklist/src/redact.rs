@@ -1,6 +1,7 @@
 //! What of a run's settings must not be written down: secrets in the command line and in requests,
 //! and the values that are cut wherever they appear later.
 
+use shakedown_evidence::command_line;
 use shakedown_evidence::secret::{CUT, Known, cut, is_secret_name};
 use shakedown_evidence::{Request, RequestKind};
 
@@ -70,9 +71,11 @@ pub(crate) fn requests(mut requests: Vec<Request>) -> Vec<Request> {
 /// The command with the values of secret flags and the credentials of URLs cut.
 #[must_use]
 pub(crate) fn command(words: &[String]) -> Vec<String> {
+    // What a rule may call a secret is cut in any case, and more: nobody is blamed for a cut.
+    let words = command_line::cut(words);
     let mut cut_next = false;
     let mut out = Vec::with_capacity(words.len());
-    for word in words {
+    for word in &words {
         if cut_next && !word.starts_with('-') {
             out.push(CUT.to_owned());
             cut_next = false;

@@ -41,6 +41,8 @@ pub struct Settings {
     pub source: Option<PathBuf>,
     /// Length of the CPU window.
     pub window: Duration,
+    /// How long to look for bursts in short CPU windows; not at all if it was not asked for.
+    pub until_jitter: Option<Duration>,
     /// Shortened run that can never be READY.
     pub quick: bool,
     /// Items, rule names or codes; empty means all.

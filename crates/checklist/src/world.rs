@@ -17,7 +17,7 @@ use crate::launch::{launch, placed, placeholder_of, stalls, values};
 use crate::placeholder::Values;
 use crate::run::{Progress, RunError, requests};
 use crate::start::{self, NotReady};
-use crate::{Settings, lanes, plan};
+use crate::{Settings, further_starts, lanes, plan, quit_audits};
 
 /// Lines of the service's log shown when it ends early.
 const LAST_LINES: usize = 12;
@@ -37,6 +37,8 @@ pub(crate) struct World {
     logs: Vec<Follower>,
     dependencies: Vec<Service>,
     target: Option<Hands>,
+    /// A start for a look at the goroutines.
+    further: Option<Hands>,
 }
 
 impl World {
@@ -80,7 +82,7 @@ impl World {
             target,
             Arc::clone(receiver),
             requests(settings),
-            probe,
+            probe.clone(),
             settings.private.clone(),
         );
         let hands = self
@@ -105,7 +107,57 @@ impl World {
             }
         }
         self.lanes(settings, recorder, progress).await;
+        let (leaks, audits) = recorder.read(|seen| {
+            (
+                further_starts::are_useful(settings, seen),
+                quit_audits::are_useful(settings, seen),
+            )
+        });
+        if leaks || audits {
+            progress(Progress::Step {
+                name: "further starts",
+                usual: Duration::from_secs(if leaks && audits { 45 } else { 25 }),
+            });
+            self.start_further(settings, recorder, &values, &probe, (leaks, audits))
+                .await?;
+        }
         Ok(())
+    }
+
+    /// Starts the service again for its goroutines. Its stalls are the same, and hold nothing.
+    async fn start_further(
+        &mut self,
+        settings: &Settings,
+        recorder: &Recorder,
+        values: &Values,
+        probe: &ProbeSettings,
+        (leaks, audits): (bool, bool),
+    ) -> Result<(), RunError> {
+        // Its ports are wanted again, and what it logs from now on is no evidence.
+        if let Some(hands) = &mut self.target {
+            hands.end(END_GRACE).await;
+        }
+        self.end_logs().await;
+        recorder.mark("further starts, each ended by SIGQUIT");
+        let of = further_starts::Setting {
+            settings,
+            recorder,
+            values,
+            probe,
+        };
+        if leaks {
+            further_starts::run(&of, &mut self.further).await?;
+        }
+        if audits {
+            quit_audits::run(&of, &mut self.further).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_logs(&mut self) {
+        for log in self.logs.drain(..) {
+            log.end().await;
+        }
     }
 
     /// Starts what the service needs, and the service.
@@ -218,15 +270,13 @@ impl World {
 
     /// Ends every process that we started, the service first.
     pub(crate) async fn end(&mut self) {
-        if let Some(hands) = &mut self.target {
+        for hands in [&mut self.further, &mut self.target].into_iter().flatten() {
             hands.end(END_GRACE).await;
         }
         for dependency in &mut self.dependencies {
             dependency.end(END_GRACE).await;
         }
-        for log in self.logs.drain(..) {
-            log.end().await;
-        }
+        self.end_logs().await;
     }
 }
 

@@ -77,6 +77,8 @@ pub struct InFlight<'a> {
     pub call: &'a Call,
     /// Its body was half sent.
     pub half: bool,
+    /// The stall that held back what its handler waited for, until a little after the signal.
+    pub behind: Option<&'a str>,
     /// How long before the signal it had gone out.
     pub age: Duration,
 }
@@ -106,6 +108,7 @@ pub fn in_flight(seen: &Evidence, signal: At) -> Vec<InFlight<'_>> {
             (open && out + TAKEN <= signal).then(|| InFlight {
                 call,
                 half: half.is_some(),
+                behind: seen.held_back(call).map(|(stall, _)| stall),
                 age: signal - out,
             })
         })
@@ -140,6 +143,10 @@ pub fn fate(seen: &Evidence, call: &Call, watched: Option<At>) -> Fate {
     if watched.is_some_and(|until| ended.at >= until) {
         return Fate::Unknown;
     }
+    let answered = matches!(ended.end, CallEnd::Status { .. } | CallEnd::Http { .. });
+    if answered && held_too_long(seen, call) {
+        return Fate::Unknown;
+    }
     match &ended.end {
         CallEnd::Failed { why } => Fate::Dropped(why.clone()),
         CallEnd::Reset { reason } => Fate::Dropped(format!("stream reset, {reason}")),
@@ -161,6 +168,19 @@ pub fn fate(seen: &Evidence, call: &Call, watched: Option<At>) -> Fate {
         CallEnd::Left | CallEnd::TimedOut => Fate::Unknown,
         CallEnd::Status { .. } | CallEnd::Http { .. } => Fate::Answered,
     }
+}
+
+/// Its dependency was held for longer than was ever seen to go well: on a busy machine the handler's
+/// own patience may have ended first.
+fn held_too_long(seen: &Evidence, call: &Call) -> bool {
+    let held = |call| seen.held_back(call).map(|(_, held)| held);
+    let Some(too_long) = held(call) else {
+        return false;
+    };
+    let mut well = seen
+        .calls_for(call.sent.request, Purpose::Stop)
+        .filter(|other| other.is_ok());
+    !well.any(|other| held(other) >= Some(too_long))
 }
 
 /// The same request was always answered well while nobody told the service to stop.
@@ -307,6 +327,41 @@ mod tests {
             fate_of(reset, OK),
             Fate::Dropped("stream reset, CANCEL".into())
         );
+    }
+
+    /// The fate of a request whose dependency was held for 400 ms and that was refused then, after
+    /// one that was held for so long and answered well.
+    fn held(rehearsed_ms: u64) -> Fate {
+        let stall = |at_ms: u64, holds| {
+            Event::Stall(crate::StallChange {
+                at: At(at_ms * 1000),
+                name: "db".into(),
+                holds,
+            })
+        };
+        let refused = CallEnd::Http { status: 503 };
+        let seen = seen([
+            sent(1, Purpose::Traffic, 1),
+            ended(1, 5, OK),
+            stall(10, true),
+            sent(2, Purpose::Stop, 10),
+            stall(10 + rehearsed_ms, false),
+            ended(2, 12 + rehearsed_ms, OK),
+            stall(800, true),
+            sent(3, Purpose::Stop, 800),
+            stall(1200, false),
+            ended(3, 1202, refused),
+        ]);
+        let in_flight = in_flight(&seen, SIGNAL);
+        assert_eq!(in_flight.len(), 1);
+        assert_eq!(in_flight[0].behind, Some("db"));
+        fate(&seen, in_flight[0].call, None)
+    }
+
+    #[test]
+    fn a_dependency_that_was_held_too_long_is_our_doing() {
+        assert_eq!(held(700), Fate::Dropped("HTTP 503".into()));
+        assert_eq!(held(300), Fate::Unknown);
     }
 
     #[test]

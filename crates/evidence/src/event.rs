@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::{LogBatch, LogEvent, RawLine};
 use crate::{
-    BuildInfo, CallBody, CallEnded, CallSent, Connections, DrainLook, Exit, Gone, Listener,
-    ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint, ProbeFailure, ProcessStarted,
-    ProfileRecord, Readiness, ReceiverEvent, Resources, RunFacts, Signalled, Snapshot,
-    SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange, StopReport, Trouble,
+    BuildInfo, CallBody, CallEnded, CallSent, CommandLine, Connections, Contention, DrainLook,
+    Exit, FurtherStart, Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint,
+    ProbeFailure, ProcessStarted, ProfileRecord, QuitAudit, Readiness, ReceiverEvent, Resources,
+    RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral, SpanBatch, Stack, StallChange,
+    StopReport, Trouble, Window,
 };
 
 /// One thing that happened, as it stands in a bundle: one JSON object a line.
@@ -54,6 +55,12 @@ pub enum Event {
     Pprof(PprofEndpoint),
     /// A profile was taken.
     Profile(ProfileRecord),
+    /// A profile over a window of time was asked for.
+    Window(Window),
+    /// The block or the mutex profile was looked into.
+    Contention(Contention),
+    /// A command line of the service was read.
+    CommandLine(CommandLine),
     /// A stack that later snapshots name by its position.
     Stack(Stack),
     /// Goroutines were counted.
@@ -76,6 +83,10 @@ pub enum Event {
     Drain(DrainLook),
     /// How the stop went.
     Stop(StopReport),
+    /// The service was started once more, for its goroutines.
+    FurtherStart(FurtherStart),
+    /// The same, to catch handlers after their callers had lost interest.
+    QuitAudit(QuitAudit),
     /// An excerpt of source.
     Source(SourceExcerpt),
     /// A text was looked for in the source.

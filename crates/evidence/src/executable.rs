@@ -2,40 +2,56 @@
 
 use std::io::{Read, Seek};
 
-use shakedown_symbols::{BuildInfoError, GoBuild, GoModule, build_info, build_info_from};
+use shakedown_symbols::{
+    BuildInfoError, GoBuild, GoModule, build_info, build_info_from, rustc, rustc_from,
+};
 
 use crate::{BuildInfo, Module};
 
 impl BuildInfo {
     /// Reads the bytes of an executable; `executable` is its name for reports.
     ///
-    /// An executable that is not Go's gives a [`BuildInfo`] without a Go version.
+    /// An executable that is not Go's gives a [`BuildInfo`] without a Go version, and with the
+    /// compiler's if it is Rust's.
     ///
     /// # Errors
     /// The bytes are not an executable or are damaged: nothing can be concluded from them.
     pub fn read(executable: &str, bytes: &[u8]) -> Result<Self, BuildInfoError> {
-        Ok(of(executable, build_info(bytes)?))
+        let go = build_info(bytes)?;
+        let rust = if go.is_none() { rustc(bytes)? } else { None };
+        Ok(of(executable, go, rust))
     }
 
-    /// The same over a reader, of which only the headers and the build info are read.
+    /// The same over a reader, of which only the headers and what they lead to are read.
     ///
     /// # Errors
     /// As [`BuildInfo::read`]; a failed read counts as damage.
-    pub fn read_from(executable: &str, reader: impl Read + Seek) -> Result<Self, BuildInfoError> {
-        Ok(of(executable, build_info_from(reader)?))
+    pub fn read_from(
+        executable: &str,
+        mut reader: impl Read + Seek,
+    ) -> Result<Self, BuildInfoError> {
+        let go = build_info_from(&mut reader)?;
+        let rust = if go.is_none() {
+            rustc_from(&mut reader)?
+        } else {
+            None
+        };
+        Ok(of(executable, go, rust))
     }
 }
 
-fn of(executable: &str, build: Option<GoBuild>) -> BuildInfo {
+fn of(executable: &str, build: Option<GoBuild>, rust: Option<String>) -> BuildInfo {
     let executable = executable.to_owned();
     let Some(build) = build else {
         return BuildInfo {
             executable,
+            rust,
             ..BuildInfo::default()
         };
     };
     BuildInfo {
         executable,
+        rust,
         revision: build.setting("vcs.revision").map(str::to_owned),
         modified: build.setting("vcs.modified").map(|value| value == "true"),
         go: Some(build.go),
@@ -82,6 +98,7 @@ mod tests {
                 settings: vec![("vcs.modified".into(), "false".into())],
                 ..GoBuild::default()
             }),
+            None,
         );
         assert_eq!(build.module("go.opentelemetry.io/otel"), Some("v1.20.1"));
         assert_eq!(build.modified, Some(false));

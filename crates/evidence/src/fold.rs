@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::log::{ExportedLine, LogEvent, RawLine};
 use crate::{
-    At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, Connections, DrainLook, Event, Exit,
-    Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods, PprofEndpoint, ProbeFailure,
-    ProcessStarted, ProfileRecord, Purpose, Readiness, ReceiverEvent, Resources, Role, RunFacts,
-    Signalled, Snapshot, SourceExcerpt, SourceLiteral, Span, Speaks, Stack, StallChange,
-    StopReport, Trouble,
+    At, BuildInfo, CallBody, CallEnd, CallEnded, CallSent, CommandLine, Connections, Contention,
+    DrainLook, Event, Exit, FurtherStart, Gone, Listener, ListenerFacts, LiveHeap, Mark, Methods,
+    PprofEndpoint, ProbeFailure, ProcessStarted, ProfileRecord, Purpose, QuitAudit, Readiness,
+    ReceiverEvent, Resources, Role, RunFacts, Signalled, Snapshot, SourceExcerpt, SourceLiteral,
+    Span, Speaks, Stack, StallChange, StopReport, Trouble, Window,
 };
 
 /// A request with how it ended.
@@ -84,6 +84,12 @@ pub struct Evidence {
     pub pprof: Vec<PprofEndpoint>,
     /// Profiles taken.
     pub profiles: Vec<ProfileRecord>,
+    /// Windows asked for.
+    pub windows: Vec<Window>,
+    /// Block and mutex profiles looked into.
+    pub contention: Vec<Contention>,
+    /// Command lines of the service.
+    pub command_lines: Vec<CommandLine>,
     /// Distinct stacks.
     pub stacks: Vec<Stack>,
     /// Goroutine counts.
@@ -106,6 +112,10 @@ pub struct Evidence {
     pub drains: Vec<DrainLook>,
     /// Stops.
     pub stops: Vec<StopReport>,
+    /// Starts for a look at the goroutines.
+    pub further_starts: Vec<FurtherStart>,
+    /// Starts that caught handlers.
+    pub quit_audits: Vec<QuitAudit>,
     /// Source excerpts.
     pub sources: Vec<SourceExcerpt>,
     /// Texts looked for in the source.
@@ -198,6 +208,18 @@ impl Evidence {
                 self.seen(of.until);
                 self.profiles.push(of);
             }
+            Event::Window(of) => {
+                self.seen(of.until);
+                self.windows.push(of);
+            }
+            Event::Contention(of) => {
+                self.seen(of.at);
+                self.contention.push(of);
+            }
+            Event::CommandLine(of) => {
+                self.seen(of.at);
+                self.command_lines.push(of);
+            }
             Event::Stack(of) => self.stacks.push(of),
             Event::Snapshot(of) => {
                 self.seen(of.until);
@@ -238,6 +260,14 @@ impl Evidence {
             Event::Stop(of) => {
                 self.seen(of.until);
                 self.stops.push(of);
+            }
+            Event::FurtherStart(of) => {
+                self.seen(of.at);
+                self.further_starts.push(of);
+            }
+            Event::QuitAudit(of) => {
+                self.seen(of.at);
+                self.quit_audits.push(of);
             }
             Event::Source(of) => self.sources.push(of),
             Event::Literal(of) => self.literals.push(of),
@@ -304,6 +334,14 @@ impl Evidence {
             facts.is_some_and(|facts| facts.speaks.contains(&what))
         };
         self.listeners.iter().filter(speaks)
+    }
+
+    /// The listener of the checked process whose metrics give its number of goroutines.
+    #[must_use]
+    pub fn goroutine_metric(&self) -> Option<&Listener> {
+        let target = self.target_pid();
+        self.speaking(Speaks::GoroutineMetric)
+            .find(|listener| Some(listener.pid) == target)
     }
 
     /// Time of a moment given by the wall clock, in the run's own time.

@@ -4,8 +4,10 @@
 //! `<package>._<Service>_<Method>_Handler`. HTTP handlers have no such name: every goroutine that
 //! net/http has handed a request to counts, except those that serve pprof itself; the audits run
 //! while nobody else sends requests.
+//!
+//! Services in Rust have neither; the tasks of shakedown-kit name their request ([`crate::task`]).
 
-use crate::{BuildInfo, Evidence, Frame, GoroutineGroup, RequestKind, Snapshot, Stack};
+use crate::{BuildInfo, Evidence, Frame, GoroutineGroup, RequestKind, Snapshot, Stack, task};
 
 /// How many goroutines stand in the handler of a request.
 #[must_use]
@@ -27,6 +29,9 @@ pub fn groups<'a>(
 }
 
 fn stands_in(stack: &Stack, request: &RequestKind) -> bool {
+    if let Some(serves) = &stack.serves {
+        return serves.is(request);
+    }
     match request {
         RequestKind::Grpc { method, .. } => {
             let suffix = grpc_handler(method);
@@ -77,9 +82,13 @@ pub fn own_frames<'a>(
         .filter(move |frame| is_own(frame, build))
 }
 
-/// Whether a frame is the service's own code: in package main, or below the main module's path.
+/// Whether a frame is the service's own code: in package main, or below the main module's path; of
+/// Rust, what [`task::is_own`] says.
 #[must_use]
 pub fn is_own(frame: &Frame, build: Option<&BuildInfo>) -> bool {
+    if task::is_rust(&frame.function) {
+        return task::is_own(frame, build);
+    }
     let package = package_of(&frame.function);
     if package == "main" {
         return true;

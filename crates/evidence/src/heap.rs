@@ -4,7 +4,8 @@
 //! Read from net/http/pprof's heap profile in its text form (`heap?gc=1&debug=1`): only that has
 //! runtime.MemStats, whose HeapAlloc is exact to the byte. The sites are samples of one in 512 KiB
 //! and are scaled up here as `go tool pprof` does; source: runtime/pprof/pprof.go, and
-//! scaleHeapSample in google/pprof, profile/legacy_profile.go.
+//! scaleHeapSample in google/pprof, profile/legacy_profile.go. shakedown-kit writes the same text for
+//! services in Rust, without the objects.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub struct LiveHeap {
     pub label: String,
     /// Bytes that are alive, exactly.
     pub bytes: u64,
-    /// Objects that are alive, exactly.
+    /// Objects that are alive, exactly; 0 where the profile does not say.
     pub objects: u64,
     /// The largest sites, largest first.
     pub sites: Vec<HeapSite>,
@@ -46,7 +47,7 @@ pub struct HeapSite {
 pub struct ParsedHeap {
     /// HeapAlloc.
     pub bytes: u64,
-    /// HeapObjects.
+    /// HeapObjects; 0 where only the bytes are counted.
     pub objects: u64,
     /// The largest sites with their estimated bytes, largest first.
     pub sites: Vec<(Stack, u64)>,
@@ -68,17 +69,17 @@ pub fn parse_heap(text: &[u8]) -> Result<ParsedHeap, String> {
         return Err("not a heap profile in its text form".into());
     };
     let mut parsed = Sites::new(rate / 2);
-    let (mut bytes, mut objects) = (None, None);
+    let (mut bytes, mut objects) = (None, 0);
     for line in lines {
         if let Some(value) = line.strip_prefix("# HeapAlloc = ") {
             bytes = value.trim().parse().ok();
         } else if let Some(value) = line.strip_prefix("# HeapObjects = ") {
-            objects = value.trim().parse().ok();
+            objects = value.trim().parse().unwrap_or(0);
         } else {
             parsed.line(line);
         }
     }
-    let (Some(bytes), Some(objects)) = (bytes, objects) else {
+    let Some(bytes) = bytes else {
         return Err("the heap profile has no runtime.MemStats, or was cut before it".into());
     };
     Ok(ParsedHeap {

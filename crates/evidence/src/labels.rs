@@ -24,6 +24,24 @@ pub fn collected(label: &str) -> String {
     format!("{label}, collected")
 }
 
+/// Label of the counts while a batch is under way: they show that counts follow the service.
+pub const IN_BATCH: &str = "leak: in batch";
+
+/// Starts that end in SIGQUIT: as many points as a line needs.
+pub const ROUNDS: usize = 4;
+
+/// Label of the dump of such a start, counted from 0.
+#[must_use]
+pub fn quit(round: usize) -> String {
+    format!("further start {} of {ROUNDS}: SIGQUIT", round + 1)
+}
+
+/// Label of the dump of a start whose callers lost interest, counted from 0.
+#[must_use]
+pub fn quit_audit(number: usize) -> String {
+    format!("handlers {}: SIGQUIT", number + 1)
+}
+
 /// The dump of a process that did not end when it was told to.
 pub const STOP: &str = "stop";
 

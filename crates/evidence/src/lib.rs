@@ -11,6 +11,8 @@ mod access;
 pub mod bundle;
 mod call;
 pub mod caught;
+pub mod command_line;
+mod contention;
 pub mod drain;
 mod event;
 mod executable;
@@ -22,33 +24,42 @@ pub mod labels;
 pub mod log;
 mod process;
 mod profile;
+mod quit_audit;
 pub mod resources;
 mod run;
 pub mod secret;
 mod source;
 mod span;
 mod stall;
+pub mod task;
 mod time;
+mod window;
 
 pub use access::{Access, Consent, Way};
 pub use call::{CallEnd, CallEnded, CallSent, Purpose};
+pub use command_line::CommandLine;
+pub use contention::{Contention, Waiting, parse_contention};
 pub use drain::{CallBody, Client, DrainLook, Gone, Signalled};
 pub use event::Event;
 pub use fold::{Call, Evidence};
 pub use goroutines::{
     Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
-    parse_full,
+    parse_full, parse_quit, parse_total,
 };
 pub use heap::{HeapSite, LiveHeap, ParsedHeap, parse_heap};
 pub use process::{
-    BuildInfo, Connections, Exit, Listener, ListenerFacts, Method, Methods, Module, ProcessStarted,
-    Readiness, Role, Speaks, StopReport,
+    BuildInfo, Connections, Exit, FurtherStart, Listener, ListenerFacts, Method, Methods, Module,
+    ProcessStarted, Readiness, Role, Speaks, StopReport,
 };
 pub use profile::{
-    PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind, ProfileRecord, check_profile,
+    EndpointAnswer, EndpointAsked, PprofEndpoint, ProbeFailure, ProbeKind, ProfileKind,
+    ProfileRecord, check_profile, curl_at, url_at,
 };
+pub use quit_audit::QuitAudit;
 pub use resources::Resources;
 pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
+/// How far an execution trace reaches, and its reader.
+pub use shakedown_gotrace::{Ending, Extent, ExtentReader};
 /// Why an executable could not be read.
 pub use shakedown_symbols::BuildInfoError;
 /// What an executable has in it about gRPC.
@@ -56,4 +67,6 @@ pub use shakedown_symbols::{Descriptors, descriptors_from};
 pub use source::{SourceExcerpt, SourceLiteral};
 pub use span::{ReceiverEvent, Span, SpanBatch, SpanKind, SpanLink};
 pub use stall::{Answers, Stall, StallChange};
+pub use task::Serves;
 pub use time::At;
+pub use window::{Window, WindowEnd, WindowKind};

@@ -93,6 +93,8 @@ pub enum Speaks {
     Pprof,
     /// Prometheus text at `/metrics`.
     Prometheus,
+    /// The number of goroutines is there.
+    GoroutineMetric,
     /// gRPC server reflection.
     Reflection,
     /// The standard gRPC health service.
@@ -146,6 +148,9 @@ pub struct BuildInfo {
     pub executable: String,
     /// Go version such as `go1.26.8`; nothing for an executable that is not Go's.
     pub go: Option<String>,
+    /// Version of the Rust compiler, such as `1.95.0`, if it is Rust's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rust: Option<String>,
     /// Main module.
     pub main: Option<Module>,
     /// Modules linked in.
@@ -189,6 +194,22 @@ pub struct StopReport {
     pub gone: Option<At>,
     /// When we stopped waiting.
     pub until: At,
+}
+
+/// The service was started once more, answered a batch of requests, and was ended by SIGQUIT: the Go
+/// runtime prints every goroutine then. Its processes, lines and spans are no evidence of this run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FurtherStart {
+    /// When it had ended.
+    pub at: At,
+    /// Which, from 0; each gets a batch more than the one before.
+    pub round: usize,
+    /// Requests sent in batches.
+    pub sent: u64,
+    /// Of these, answered well.
+    pub ok: u64,
+    /// Why there is no dump; else the snapshot of the same round holds it.
+    pub failed: Option<String>,
 }
 
 /// Connections that the service itself had opened at one time.

@@ -30,6 +30,9 @@ pub struct ProfileRecord {
     pub asked_ms: Option<u64>,
     /// Name of the blob.
     pub blob: String,
+    /// One of the short windows, back to back, in which bursts are looked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short: bool,
 }
 
 /// Where net/http/pprof answers.
@@ -43,6 +46,42 @@ pub struct PprofEndpoint {
     pub prefix: String,
     /// Profiles that its index lists or that answered.
     pub profiles: Vec<String>,
+    /// Each endpoint of net/http/pprof that answers at once, and what it answered; nothing in
+    /// bundles of earlier versions.
+    #[serde(default)]
+    pub asked: Vec<EndpointAsked>,
+}
+
+/// One endpoint of net/http/pprof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndpointAsked {
+    /// `heap`, `cmdline`, …; `index` for the index itself.
+    pub name: String,
+    /// What it answered.
+    pub answer: EndpointAnswer,
+}
+
+/// What an endpoint answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointAnswer {
+    /// What it should.
+    Works,
+    /// There is no such endpoint: 404, 405 or 501.
+    Absent {
+        /// The status.
+        status: u16,
+    },
+    /// It is there, and answers something else.
+    Broken {
+        /// What came.
+        what: String,
+    },
+    /// Nobody could see: no answer in time, or none without credentials.
+    Unseen {
+        /// What stood in the way.
+        why: String,
+    },
 }
 
 impl PprofEndpoint {
@@ -50,12 +89,7 @@ impl PprofEndpoint {
     /// path stands before that of the profile, with a colon between.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        let (reach, prefix) = (&self.reach, &self.prefix);
-        match reach.split_once(':') {
-            Some(("unix", _)) => format!("{reach}:{prefix}{path}"),
-            Some(("tls", address)) => format!("https://{address}{prefix}{path}"),
-            _ => format!("http://{reach}{prefix}{path}"),
-        }
+        url_at(&self.reach, &format!("{}{path}", self.prefix))
     }
 
     /// The command that asks for it.
@@ -72,14 +106,42 @@ impl PprofEndpoint {
     }
 }
 
+/// A page of a listener, as it is shown.
+#[must_use]
+pub fn url_at(reach: &str, path: &str) -> String {
+    match reach.split_once(':') {
+        Some(("unix", _)) => format!("{reach}:{path}"),
+        Some(("tls", address)) => format!("https://{address}{path}"),
+        _ => format!("http://{reach}{path}"),
+    }
+}
+
+/// What asks a listener for a page: curl, with these words between.
+#[must_use]
+pub fn curl_at(reach: &str, path: &str, options: &str) -> String {
+    let tls = if reach.starts_with("tls:") { "k" } else { "" };
+    match reach.strip_prefix("unix:") {
+        Some(socket) => {
+            format!("curl -s{options} --unix-socket {socket} 'http://localhost{path}'")
+        }
+        None => format!("curl -s{tls}{options} '{}'", url_at(reach, path)),
+    }
+}
+
 /// What a failed probe had tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeKind {
     /// A CPU profile.
     Cpu,
+    /// An execution trace.
+    Trace,
     /// A heap profile.
     Heap,
+    /// The block or the mutex profile.
+    Contention,
+    /// A command line.
+    CommandLine,
     /// Goroutines.
     Goroutines,
     /// Looking for pprof.
@@ -107,16 +169,21 @@ pub struct ProbeFailure {
     pub why: String,
 }
 
-/// Checks that bytes are a whole profile of this kind, plain or compressed with gzip.
+/// Checks that bytes are a whole profile of this kind, plain or compressed with gzip; answers with
+/// how long was recorded, in milliseconds, if the profile says so.
 ///
 /// # Errors
 /// They are something else, or cut; the text says what.
-pub fn check_profile(kind: ProfileKind, bytes: &[u8]) -> Result<(), String> {
+pub fn check_profile(kind: ProfileKind, bytes: &[u8]) -> Result<Option<u64>, String> {
     let profile = Profile::decode(bytes).map_err(|error| error.to_string())?;
     let wanted = match kind {
         ProfileKind::Cpu => "cpu",
         ProfileKind::Heap => "inuse_space",
     };
     let found = profile.sample_type(Some(wanted));
-    found.map(|_| ()).map_err(|error| error.to_string())
+    found.map_err(|error| error.to_string())?;
+    let nanos = u64::try_from(profile.duration_nanos).ok();
+    Ok(nanos
+        .filter(|nanos| *nanos > 0)
+        .map(|nanos| nanos / 1_000_000))
 }

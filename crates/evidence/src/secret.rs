@@ -28,6 +28,11 @@ const SECRET: &[&str] = &[
     "accesskey",
     "privatekey",
     "signingkey",
+    "encryptionkey",
+    "masterkey",
+    "accountkey",
+    "authkey",
+    "hmackey",
     "credential",
     "credentials",
     "authorization",
@@ -44,16 +49,23 @@ const HARMLESS: &[&str] = &[
     "oldpwd",
 ];
 /// How keys of well-known kinds begin, and how long they are at least.
-const KEYS: &[(&str, usize)] = &[
+pub(crate) const KEYS: &[(&str, usize)] = &[
     ("ghp_", 30),
     ("gho_", 30),
+    ("ghu_", 30),
     ("ghs_", 30),
+    ("ghr_", 30),
     ("github_pat_", 40),
     ("glpat-", 20),
     ("xoxb-", 20),
     ("xoxp-", 20),
+    ("xapp-", 20),
     ("sk_live_", 20),
     ("rk_live_", 20),
+    ("sk-ant-", 27),
+    ("sk-proj-", 28),
+    ("hvs.", 28),
+    ("dop_v1_", 47),
     ("AKIA", 20),
     ("ASIA", 20),
     ("AIza", 35),
@@ -233,7 +245,11 @@ fn passwords_in_urls(text: &str, ranges: &mut Vec<Range<usize>>) {
 fn keys(text: &str, ranges: &mut Vec<Range<usize>>) {
     let mut in_word = false;
     for (start, byte) in text.bytes().enumerate() {
-        let begins = !in_word && matches!(byte, b'g' | b'x' | b's' | b'r' | b'A' | b'n' | b'e');
+        let begins = !in_word
+            && matches!(
+                byte,
+                b'g' | b'x' | b's' | b'r' | b'A' | b'n' | b'e' | b'h' | b'd'
+            );
         in_word = byte.is_ascii_alphanumeric();
         let rest = if begins { &text[start..] } else { continue };
         let kind = KEYS.iter().find(|(begin, _)| rest.starts_with(begin));

@@ -63,6 +63,22 @@ impl Evidence {
         last.holds.then_some(last.name.as_str())
     }
 
+    /// The stall behind which a call was sent, and for how long it held its answer back: until it let
+    /// go, or the call was over.
+    #[must_use]
+    pub fn held_back(&self, call: &Call) -> Option<(&str, Duration)> {
+        let stall = self.stalled_at(call.sent.at)?;
+        let mut changes = self.stalls.iter();
+        let released = changes.find(|change| change.at > call.sent.at && !change.holds);
+        let ended = call.ended.as_ref().map(|ended| ended.at);
+        let until = released
+            .map(|change| change.at)
+            .into_iter()
+            .chain(ended)
+            .min()?;
+        Some((stall, until.since(call.sent.at)))
+    }
+
     /// Calls of an audit that were sent while this stall held, or while none did.
     pub fn audited<'a>(
         &'a self,

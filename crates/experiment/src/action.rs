@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::{At, ProfileKind, Purpose, SnapshotForm};
+use shakedown_evidence::{At, ProfileKind, Purpose, SnapshotForm, Waiting};
 
 /// One thing that the acquiring side can do. Each brings at least one event, if only a failure.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Action {
         /// Listener, as `Listener::reach`.
         reach: String,
     },
-    /// Read what the executable says of its build.
+    /// Read what the executable says of its build, and look for secrets in its command line.
     ReadExecutable,
     /// Send a request in the background; its end becomes an event.
     Call(CallPlan),
@@ -34,6 +34,15 @@ pub enum Action {
         /// Length of the window, for a CPU profile.
         window: Option<Duration>,
     },
+    /// Take a CPU profile that is compared with others of its kind; ends as `Profile` does.
+    ShortWindow(Duration),
+    /// Take an execution trace; ends when it has come whole or has failed.
+    Trace {
+        /// Length of the window.
+        window: Duration,
+    },
+    /// Read what the block or the mutex profile says of itself.
+    Contention(Waiting),
     /// Count goroutines.
     Snapshot {
         /// Which text.
@@ -67,6 +76,9 @@ pub enum Action {
     CloseConnections,
     /// Export a span of our own to our receiver, to see whether it still works.
     Canary,
+    /// Send SIGQUIT to the checked process, on which the Go runtime prints every goroutine, and wait
+    /// for its end.
+    Quit,
     /// As [`Action::Call`], but the second half of the body is held back: the request must have a
     /// body, as each gRPC call has. Ends when the first half has gone out.
     CallHalf(CallPlan),

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use shakedown_evidence::labels::{BASE, BATCHES, HELD, after, collected};
+use shakedown_evidence::labels::{BASE, BATCHES, HELD, IN_BATCH, after, collected};
 use shakedown_evidence::{At, Evidence, Purpose, SnapshotForm};
 
 use crate::locate::PATIENCE;
+use crate::oracle::{Oracle, oracle};
 use crate::quiet::Quiet;
 use crate::{Action, CallPlan, Experiment, Step};
 
@@ -20,6 +21,10 @@ pub struct Batches {
     /// Calls under way at once.
     width: usize,
     batch: usize,
+    /// Counts taken while a batch was under way.
+    watched: usize,
+    /// One batch, and then SIGQUIT, whose dump is the count.
+    quits: bool,
     phase: Phase,
 }
 
@@ -53,7 +58,19 @@ impl Batches {
             per_request,
             width,
             batch: 0,
+            watched: 0,
+            quits: false,
             phase: Phase::Begin,
+        }
+    }
+
+    /// One batch for a service that nobody can be asked about: it ends with SIGQUIT, on which the Go
+    /// runtime prints every goroutine.
+    #[must_use]
+    pub fn once(per_request: usize, width: usize) -> Self {
+        Self {
+            quits: true,
+            ..Self::new(per_request, width)
         }
     }
 
@@ -83,7 +100,17 @@ impl Batches {
             .take(self.width * 4)
             .filter(|call| call.ended.is_none())
             .count();
-        if open >= self.width || (plan.is_empty() && open > 0) {
+        let busy = open >= self.width || (plan.is_empty() && open > 0);
+        // A number may come from a cache: only if it is seen to rise with the requests does it
+        // prove anything when it does not.
+        if busy && self.watched <= self.batch && oracle(seen) == Some(Oracle::Number) {
+            self.watched = self.batch + 1;
+            return Step::Do(Action::Snapshot {
+                form: SnapshotForm::Total,
+                label: IN_BATCH.to_owned(),
+            });
+        }
+        if busy {
             return Step::Wait(now + Duration::from_millis(5));
         }
         match plan.pop() {
@@ -124,7 +151,11 @@ impl Experiment for Batches {
             }
             Phase::Send { .. } => self.send(seen, now),
             Phase::Close => {
-                self.phase = Phase::Settle(Quiet::new());
+                self.phase = if self.quits {
+                    Phase::Hold { until: None }
+                } else {
+                    Phase::Settle(Quiet::new())
+                };
                 Step::Do(Action::CloseConnections)
             }
             Phase::Settle(quiet) => match quiet.next(seen, now) {
@@ -159,6 +190,10 @@ impl Experiment for Batches {
                     "held for {} s after the last batch",
                     HOLD.as_secs()
                 )))
+            }
+            Phase::Held if self.quits => {
+                self.phase = Phase::End("quit");
+                Step::Do(Action::Quit)
             }
             Phase::Held => {
                 self.phase = Phase::look(HELD, Phase::End("counted"));
@@ -219,13 +254,14 @@ impl Phase {
 }
 
 fn count(seen: &Evidence, label: String) -> Step {
-    if seen.pprof.is_empty() {
-        return Step::Do(Action::Mark(format!("{label}: no goroutine profile")));
-    }
-    Step::Do(Action::Snapshot {
-        form: full_if_few(seen),
-        label,
-    })
+    let form = match oracle(seen) {
+        None => {
+            return Step::Do(Action::Mark(format!("{label}: nobody counts goroutines")));
+        }
+        Some(Oracle::Stacks) => full_if_few(seen),
+        Some(Oracle::Number) => SnapshotForm::Total,
+    };
+    Step::Do(Action::Snapshot { form, label })
 }
 
 /// A full dump stops the world for 60–300 ms at 10,000 goroutines and for seconds at 100,000

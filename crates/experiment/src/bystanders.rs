@@ -65,6 +65,7 @@ mod tests {
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: Vec::new(),
+            asked: Vec::new(),
         }));
         let (mut now, mut looks) = (At(1_000), 0);
         loop {

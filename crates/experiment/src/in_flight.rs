@@ -1,17 +1,18 @@
 //! Which requests are brought into flight before SIGTERM, and how long before it each goes out.
 //!
 //! Whole, if its handler takes long enough to be caught by the signal; with half of its body, if it
-//! has one and its server waits for the rest.
+//! has one and its server waits for the rest; behind a stall, if nothing else brings a request of
+//! its listener into flight and its handler was seen to wait for that dependency.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use shakedown_evidence::{Evidence, RequestKind};
+use shakedown_evidence::Evidence;
 
-use crate::stop::of_stop;
+use crate::rehearsal::{takes_its_time, waits_behind};
 
 /// As many as a batch has under way: a service that refuses more must not be blamed for it.
-const WIDTH: usize = 8;
+pub(crate) const WIDTH: usize = 8;
 /// A handler that takes less cannot be caught by the signal with certainty.
 const SLOW: Duration = Duration::from_millis(110);
 /// A request that takes longer is left out: its run would be waited for.
@@ -20,11 +21,13 @@ pub(crate) const SLOWEST: Duration = Duration::from_secs(20);
 const LEAD_MIN: Duration = Duration::from_millis(60);
 /// After the signal a handler needs no longer than this: a drain that is bounded by a second is
 /// short, and no mistake.
-const REST_MAX: Duration = Duration::from_millis(900);
+pub(crate) const REST_MAX: Duration = Duration::from_millis(900);
 /// Half-sent requests are so old at the signal; they do not end by themselves.
 const HALF_LEAD: Duration = Duration::from_millis(250);
+/// And so old are those whose dependency is held; it answers [`FINISH_SOON`] after the signal.
+const HELD_LEAD: Duration = Duration::from_millis(200);
 /// The first halves are followed so soon after the signal by their second.
-const FINISH_SOON: Duration = Duration::from_millis(150);
+pub(crate) const FINISH_SOON: Duration = Duration::from_millis(150);
 /// The others so late, if the handler is quick.
 const FINISH_LATE: Duration = Duration::from_millis(500);
 /// A request that is to be in flight.
@@ -36,6 +39,8 @@ pub(crate) struct Planned {
     pub(crate) lead: Duration,
     /// After the signal: when its second half goes out. Nothing for one that is sent whole.
     pub(crate) finish: Option<Duration>,
+    /// The stall that holds while it goes out, and until [`FINISH_SOON`] after the signal.
+    pub(crate) behind: Option<String>,
 }
 
 /// Requests that may be sent and were answered well: number and listener.
@@ -57,8 +62,9 @@ pub(crate) fn plan(seen: &Evidence) -> Vec<Planned> {
     // many.
     let mut of_reach: HashMap<String, usize> = HashMap::new();
     let mut kinds: Vec<(usize, Planned)> = Vec::new();
+    let mut stall = None;
     for (request, reach) in requests(seen) {
-        let mut add = |lead, finish| {
+        let mut add = |lead, finish, behind| {
             let rank = of_reach.entry(reach.clone()).or_default();
             let reach = reach.clone();
             kinds.push((
@@ -68,18 +74,25 @@ pub(crate) fn plan(seen: &Evidence) -> Vec<Planned> {
                     reach,
                     lead,
                     finish,
+                    behind,
                 },
             ));
             *rank += 1;
         };
         if takes_its_time(seen, request) {
-            add(HALF_LEAD, Some(FINISH_SOON));
+            add(HALF_LEAD, Some(FINISH_SOON), None);
         }
         if let Some(lead) = seen
             .usual_duration(request)
             .and_then(|(shortest, _)| lead(shortest))
         {
-            add(lead, None);
+            add(lead, None, None);
+        }
+        // One at a time holds: behind two a handler might never come to the second.
+        if let Some(behind) = waits_behind(seen, request)
+            && *stall.get_or_insert(behind) == behind
+        {
+            add(HELD_LEAD, None, Some(behind.to_owned()));
         }
     }
     kinds.sort_by_key(|(rank, _)| *rank);
@@ -88,36 +101,6 @@ pub(crate) fn plan(seen: &Evidence) -> Vec<Planned> {
     let mut queue: Vec<Planned> = kinds.iter().cycle().take(WIDTH).cloned().collect();
     queue.sort_by_key(|planned| planned.lead);
     queue
-}
-
-/// Requests whose body could be held back.
-pub(crate) fn to_rehearse(seen: &Evidence) -> Vec<(usize, String)> {
-    // A slow handler begins its work when the rest has come: nobody's drain waits that long.
-    let quick = |request: usize| {
-        seen.usual_duration(request)
-            .is_some_and(|(_, median)| median <= REST_MAX)
-    };
-    let mut requests = requests(seen);
-    requests.retain(|(request, _)| quick(*request) && has_body(seen, *request));
-    requests.truncate(WIDTH);
-    requests
-}
-
-/// At the rehearsal the request was answered well although half of its body came late.
-fn takes_its_time(seen: &Evidence, request: usize) -> bool {
-    of_stop(seen).any(|call| {
-        let half = seen.bodies.iter().any(|body| body.id == call.sent.id);
-        call.sent.request == request && half && call.is_ok()
-    })
-}
-
-/// A body that can be cut in two: a gRPC message always can, its frame has five bytes before it.
-fn has_body(seen: &Evidence, request: usize) -> bool {
-    seen.request(request)
-        .is_some_and(|request| match &request.kind {
-            RequestKind::Grpc { .. } => true,
-            RequestKind::Http { body, .. } => !body.is_empty(),
-        })
 }
 
 /// How long before the signal a request is sent that takes `shortest` at least.

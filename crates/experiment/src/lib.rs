@@ -12,9 +12,13 @@ mod audit;
 mod batches;
 mod bystanders;
 mod in_flight;
+mod jitter;
 mod locate;
+mod oracle;
 mod quiet;
+mod quit_audit;
 mod readiness;
+mod rehearsal;
 mod stop;
 mod window;
 
@@ -22,11 +26,13 @@ pub use action::{Action, CallPlan};
 pub use audit::Audit;
 pub use batches::Batches;
 pub use bystanders::Bystanders;
+pub use jitter::ShortWindows;
 pub use locate::Locate;
 pub use quiet::Quiet;
+pub use quit_audit::QuitAudit;
 pub use readiness::{Decision, Identify, Look, Watch};
 pub use stop::Terminate;
-pub use window::{Connections, CpuWindow, Heap, Traffic};
+pub use window::{Connections, Contention, CpuWindow, Heap, TraceWindow, Traffic};
 
 use shakedown_evidence::{At, Evidence};
 

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use shakedown_evidence::labels::QUIET;
-use shakedown_evidence::{At, Evidence, SnapshotForm};
+use shakedown_evidence::{At, Evidence};
 
+use crate::oracle::oracle;
 use crate::{Action, Experiment, Step};
 
 /// Between two counts.
 const PACE: Duration = Duration::from_millis(200);
-/// Counts in a row that must not differ by more than [`NOISE`].
+/// Counts in a row that must not differ by more than their noise.
 const SAME: usize = 4;
-/// Timers and background loops come and go.
-const NOISE: u64 = 1;
 /// A service that never rests is counted all the same.
 const AT_MOST: Duration = Duration::from_secs(6);
-/// Without a goroutine profile there is nothing to watch: only wait.
+/// Without a count of goroutines there is nothing to watch: only wait.
 const BLIND: Duration = Duration::from_millis(800);
 
 /// Watches the count.
@@ -43,13 +42,13 @@ impl Experiment for Quiet {
 
     fn next(&mut self, seen: &Evidence, now: At) -> Step {
         let began = *self.began.get_or_insert(now);
-        if seen.pprof.is_empty() {
+        let Some(oracle) = oracle(seen) else {
             return if now - began >= BLIND {
                 Step::Done("blind".into())
             } else {
                 Step::Wait(began + BLIND)
             };
-        }
+        };
         let ours = seen
             .snapshots
             .iter()
@@ -60,7 +59,7 @@ impl Experiment for Quiet {
             totals.iter().min().copied().unwrap_or(0),
             totals.iter().max().copied().unwrap_or(0),
         );
-        if totals.len() == SAME && most - least <= NOISE {
+        if totals.len() == SAME && most - least <= oracle.noise() {
             return Step::Done(format!("{most} goroutines"));
         }
         if now - began >= AT_MOST {
@@ -71,7 +70,7 @@ impl Experiment for Quiet {
             _ => {
                 self.taken = Some(now);
                 Step::Do(Action::Snapshot {
-                    form: SnapshotForm::Counts,
+                    form: oracle.cheap(),
                     label: QUIET.into(),
                 })
             }

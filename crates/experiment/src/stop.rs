@@ -2,25 +2,23 @@
 //!
 //! Every other connection of ours is closed first: an idle one would hold a healthy drain up for
 //! five seconds. In flight are requests whose handler runs, sent so early that it surely does and so
-//! late that it still does, and requests of which half of the body is sent. The second halves follow
-//! after the signal, some soon, some later, all early enough for a drain of one second. All that is
-//! rehearsed before: a server that gives up on a body that comes slowly does so without a signal
-//! too, and its requests are sent whole or not at all. A request now and then goes out after the signal too; what becomes of those is counted only.
+//! late that it still does, requests of which half of the body is sent, and requests whose handler
+//! waits for a dependency that we hold. The second halves and the held answers follow after the
+//! signal, some soon, some later, all early enough for a drain of one second. All that is rehearsed
+//! before ([`crate::rehearsal`]). A request now and then goes out after the signal too; what becomes
+//! of those is counted only.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use shakedown_evidence::drain::{TAKEN, is_shutdown};
 use shakedown_evidence::labels::STOP;
-use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose, SnapshotForm};
+use shakedown_evidence::{At, Call, CallEnd, Evidence, Purpose, Signalled, SnapshotForm};
 
-use crate::in_flight::{Planned, SLOWEST, finish_after, plan, requests, to_rehearse};
+use crate::in_flight::{FINISH_SOON, Planned, SLOWEST, finish_after, plan, requests};
+use crate::rehearsal::Rehearsal;
 use crate::{Action, CallPlan, Experiment, Step};
 
-/// At the rehearsal a body is held for longer than it ever is at the stop, on a busy machine too.
-const REHEARSED: Duration = Duration::from_millis(900);
-/// The rehearsal is waited for.
-const REHEARSAL_MAX: Duration = Duration::from_secs(5);
 /// Requests after the signal: one at a time, so far apart, for so long.
 const LATE_PACE: Duration = Duration::from_millis(60);
 const LATE_FOR: Duration = Duration::from_millis(1500);
@@ -40,10 +38,13 @@ const PACE: Duration = Duration::from_millis(20);
 pub struct Terminate {
     grace: Duration,
     phase: Phase,
+    rehearsal: Rehearsal,
     /// Of half-sent calls: when, after the signal, their second half goes out.
     offsets: HashMap<u32, Duration>,
     finished: HashSet<u32>,
     late_sent: Option<At>,
+    /// The stall that holds answers back until a little after the signal.
+    held: Option<String>,
     /// Our connections are closed again: an idle one would hold the drain up.
     closed: bool,
 }
@@ -51,21 +52,12 @@ pub struct Terminate {
 #[derive(Debug)]
 enum Phase {
     Close,
-    Rehearse {
-        queue: Vec<(usize, String)>,
-        began: At,
-    },
+    Rehearse,
     Rehearsed,
     Plan,
-    Send {
-        queue: Vec<Planned>,
-        signal: At,
-    },
+    Send { queue: Vec<Planned>, signal: At },
     Signal,
-    Watch {
-        limit: Option<At>,
-        looked: usize,
-    },
+    Watch { limit: Option<At>, looked: usize },
     End,
 }
 
@@ -76,51 +68,13 @@ impl Terminate {
         Self {
             grace,
             phase: Phase::Close,
+            rehearsal: Rehearsal::new(),
             offsets: HashMap::new(),
             finished: HashSet::new(),
             late_sent: None,
+            held: None,
             closed: false,
         }
-    }
-
-    fn call(&self, request: usize, reach: String) -> CallPlan {
-        CallPlan {
-            request,
-            purpose: Purpose::Stop,
-            reach,
-            deadline: None,
-            cancel_after: None,
-            // Whoever is not answered at the end is not answered because of the stop.
-            patience: self.grace * 2 + LONGER_MAX + SLOWEST,
-        }
-    }
-
-    /// Holds a body of each request for a while, while nobody has signalled.
-    fn rehearse(&mut self, seen: &Evidence, now: At) -> Step {
-        let Phase::Rehearse { queue, began } = &mut self.phase else {
-            return Step::Wait(now);
-        };
-        let began = *began;
-        if let Some((request, reach)) = queue.pop() {
-            return Step::Do(Action::CallHalf(self.call(request, reach)));
-        }
-        let held = seen
-            .bodies
-            .iter()
-            .find(|body| body.sent < body.of && !self.finished.contains(&body.id));
-        if let Some(body) = held {
-            let due = body.at + REHEARSED;
-            if now < due {
-                return Step::Wait(due);
-            }
-            self.finished.insert(body.id);
-            return Step::Do(Action::Finish(body.id));
-        }
-        if open(seen).next().is_some() && now < began + REHEARSAL_MAX {
-            return Step::Wait(now + PACE);
-        }
-        self.phase = Phase::Rehearsed;
-        Step::Wait(now)
     }
 
     fn send(&mut self, seen: &Evidence, now: At) -> Step {
@@ -134,10 +88,15 @@ impl Terminate {
             if now < due {
                 return Step::Wait(due);
             }
+            if let (None, Some(stall)) = (&self.held, &next.behind) {
+                let stall = stall.clone();
+                self.held = Some(stall.clone());
+                return Step::Do(Action::Hold { stall });
+            }
             let Some(next) = queue.pop() else {
                 return Step::Wait(now);
             };
-            let plan = self.call(next.request, next.reach);
+            let plan = call(self.grace, next.request, next.reach);
             return Step::Do(match next.finish {
                 None => Action::Call(plan),
                 Some(_) => Action::CallHalf(plan),
@@ -158,7 +117,7 @@ impl Terminate {
     fn note_half(&mut self, seen: &Evidence) {
         for (position, body) in seen.bodies.iter().enumerate() {
             let call = seen.calls.iter().rev().find(|call| call.sent.id == body.id);
-            let rehearsed = self.finished.contains(&body.id);
+            let rehearsed = self.rehearsal.has_finished(body.id);
             let Some(call) = call.filter(|_| body.sent < body.of && !rehearsed) else {
                 continue;
             };
@@ -169,7 +128,14 @@ impl Terminate {
     }
 
     fn watch(&mut self, seen: &Evidence, now: At) -> Step {
-        let Some(signal) = seen.signals.last() else {
+        let signal = seen.signals.last();
+        let held_long = |signal: &Signalled| now >= signal.at + FINISH_SOON;
+        if (!seen.gone.is_empty() || signal.is_none_or(held_long))
+            && let Some(stall) = self.held.take()
+        {
+            return Step::Do(Action::Release { stall });
+        }
+        let Some(signal) = signal else {
             self.phase = Phase::End;
             return Step::Done("SIGTERM was not sent".into());
         };
@@ -270,7 +236,7 @@ impl Terminate {
         let candidates = requests(seen);
         let (request, reach) = candidates.get(turn % candidates.len().max(1))?.clone();
         self.late_sent = Some(now);
-        Some(Step::Do(Action::Call(self.call(request, reach))))
+        Some(Step::Do(Action::Call(call(self.grace, request, reach))))
     }
 
     fn end(&mut self, until: At) -> Step {
@@ -291,13 +257,18 @@ impl Experiment for Terminate {
         }
         match &self.phase {
             Phase::Close => {
-                self.phase = Phase::Rehearse {
-                    queue: to_rehearse(seen),
-                    began: now,
-                };
+                self.phase = Phase::Rehearse;
                 Step::Do(Action::CloseConnections)
             }
-            Phase::Rehearse { .. } => self.rehearse(seen, now),
+            Phase::Rehearse => {
+                let grace = self.grace;
+                let call = |request, reach| call(grace, request, reach);
+                let step = self.rehearsal.next(seen, now, call);
+                step.unwrap_or_else(|| {
+                    self.phase = Phase::Rehearsed;
+                    Step::Wait(now)
+                })
+            }
             Phase::Rehearsed => {
                 self.phase = Phase::Plan;
                 Step::Do(Action::CloseConnections)
@@ -322,6 +293,18 @@ impl Experiment for Terminate {
             Phase::Watch { .. } => self.watch(seen, now),
             Phase::End => Step::Done("stopped".into()),
         }
+    }
+}
+
+fn call(grace: Duration, request: usize, reach: String) -> CallPlan {
+    CallPlan {
+        request,
+        purpose: Purpose::Stop,
+        reach,
+        deadline: None,
+        cancel_after: None,
+        // Whoever is not answered at the end is not answered because of the stop.
+        patience: grace * 2 + LONGER_MAX + SLOWEST,
     }
 }
 

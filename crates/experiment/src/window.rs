@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shakedown_evidence::labels::IN_TRAFFIC;
-use shakedown_evidence::{At, Evidence, ProfileKind, Purpose, SnapshotForm};
+use shakedown_evidence::{At, Evidence, ProfileKind, Purpose, SnapshotForm, Waiting};
 
 use crate::locate::PATIENCE;
 use crate::{Action, CallPlan, Experiment, Step};
@@ -66,6 +66,68 @@ impl Experiment for Heap {
             kind: ProfileKind::Heap,
             window: None,
         })
+    }
+}
+
+/// Takes one execution trace, beside the CPU profile: both are allowed at once, and what cuts a long
+/// answer cuts either.
+#[derive(Debug)]
+pub struct TraceWindow {
+    window: Duration,
+    taken: bool,
+}
+
+impl TraceWindow {
+    /// Of the given length.
+    #[must_use]
+    pub const fn new(window: Duration) -> Self {
+        Self {
+            window,
+            taken: false,
+        }
+    }
+}
+
+impl Experiment for TraceWindow {
+    fn name(&self) -> String {
+        format!("execution trace of {} s", self.window.as_secs())
+    }
+
+    fn next(&mut self, seen: &Evidence, _now: At) -> Step {
+        // The executables of other languages have no such trace.
+        let is_other = seen.build.as_ref().is_some_and(|build| build.go.is_none());
+        if seen.pprof.is_empty() || is_other {
+            return Step::Done("no endpoint for it".into());
+        }
+        if self.taken {
+            return Step::Done("taken".into());
+        }
+        self.taken = true;
+        Step::Do(Action::Trace {
+            window: self.window,
+        })
+    }
+}
+
+/// Looks into the block and the mutex profile once the window is over: by then the handler of the
+/// CPU profile has itself waited for the whole window, which a block profile that is on must show.
+#[derive(Debug, Default)]
+pub struct Contention {
+    read: usize,
+}
+
+impl Experiment for Contention {
+    fn name(&self) -> String {
+        "block and mutex profiles".into()
+    }
+
+    fn next(&mut self, seen: &Evidence, _now: At) -> Step {
+        let next = Waiting::ALL.get(self.read);
+        let Some(profile) = next.filter(|_| !seen.pprof.is_empty()) else {
+            return Step::Done(format!("{} read", self.read));
+        };
+        self.read += 1;
+        Step::Do(Action::Contention(*profile))
     }
 }
 

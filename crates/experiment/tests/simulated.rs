@@ -72,6 +72,7 @@ impl Simulated {
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["goroutine".into()],
+            asked: vec![],
         }));
         for function in ["ex/pb._Svc_Get_Handler", "ex.leak", "main.main"] {
             let frame = Frame {
@@ -437,4 +438,34 @@ fn a_request_that_may_not_be_repeated_is_sent_once() {
     service.run(&mut Batches::new(10, 4));
     service.run(&mut Audit::new(0, Purpose::Cancel));
     assert_eq!(service.seen.calls.len(), 2, "located, then sent once");
+}
+
+#[test]
+fn one_batch_for_a_dump_ends_at_rest_and_with_sigquit() {
+    let mut service = Simulated::new(HONEST);
+    service.seen.pprof.clear();
+    let mut once = Batches::once(10, 4);
+    let (mut last_end, mut quit) = (At::default(), None);
+    for _ in 0..100_000 {
+        match once.next(&service.seen, service.now) {
+            Step::Do(Action::Quit) => quit = Some(service.now),
+            Step::Do(action) => {
+                assert_eq!(quit, None, "{action:?} after SIGQUIT");
+                service.perform(action);
+            }
+            Step::Wait(until) => service.pass(until.since(service.now).max(ms(1))),
+            Step::Done(_) => break,
+        }
+        let ends = service
+            .seen
+            .calls
+            .iter()
+            .filter_map(|call| call.ended.as_ref());
+        last_end = ends.map(|ended| ended.at).max().unwrap_or(last_end);
+    }
+    let sent = service.seen.calls_for(0, Purpose::Batch).count();
+    let rest = quit.expect("SIGQUIT") - last_end;
+    assert_eq!(sent, 10);
+    assert!(rest >= Duration::from_secs(3), "{rest:?}");
+    assert!(service.seen.snapshots.is_empty(), "nobody can be asked");
 }

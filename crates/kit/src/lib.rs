@@ -14,6 +14,9 @@
 //! | [`outgoing`] | calls that carry the deadline and the trace on |
 //! | [`lifecycle`] | signals, readiness, drain, generations of the configuration |
 //!
+//! Feature `otel`: ids are those of `tracing-opentelemetry`'s layer, so that log lines and the spans
+//! that an exporter sends have the same.
+//!
 //! Deliberately absent: TLS, metrics, and a span exporter. No type of axum, tonic or OpenTelemetry is
 //! part of this interface; services of axum and tonic fit because they speak `tower` and `http`.
 
@@ -24,6 +27,8 @@ mod json;
 pub mod labels;
 pub mod lifecycle;
 pub mod logs;
+#[cfg(feature = "otel")]
+pub mod otel;
 pub mod outgoing;
 pub mod profile;
 mod request;

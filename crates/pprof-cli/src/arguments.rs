@@ -7,7 +7,7 @@ use std::time::Duration;
 use shakedown_pprof::report::{Command, Granularity, Options, Sort};
 
 use crate::flags::Parsed;
-use crate::{Stop, World};
+use crate::{Stop, Tls, World};
 
 /// What is to be done.
 pub(crate) struct Arguments {
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// How long a server measures; `None` is what the URL says.
     pub(crate) seconds: Option<u64>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) tls: Tls,
+    /// For how long to look for an odd window.
+    pub(crate) until_jitter: Option<Duration>,
 }
 
 /// What the profile is compared with.
@@ -75,6 +78,8 @@ impl Arguments {
             output: flags.text("output", ""),
             seconds: seconds.filter(|s| *s > 0),
             timeout: timeout.filter(|s| *s > 0).map(Duration::from_secs),
+            tls: tls(&flags)?,
+            until_jitter: until_jitter(&flags)?,
         })
     }
 }
@@ -145,6 +150,7 @@ fn options(flags: &Parsed, world: &mut dyn World) -> Result<Options, Stop> {
         tag_hide: text("taghide"),
         no_inlines: flags.is_set("noinlines"),
         show_columns: flags.is_set("showcolumns"),
+        short_names: flags.is_set("short-names"),
         granularity,
         zone: known.zone,
     })
@@ -188,8 +194,11 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
         ("tree", Command::Tree),
     ];
     let drawn = ["gif", "pdf", "png", "ps", "svg"];
-    let with_argument: [(&str, WithArgument); 2] =
-        [("list", Command::List), ("peek", Command::Peek)];
+    let with_argument: [(&str, WithArgument); 3] = [
+        ("list", Command::List),
+        ("peek", Command::Peek),
+        ("weblist", Command::WebList),
+    ];
     let mut found = Vec::new();
     let is_set = |name: &str| flags.is_set(name);
     found.extend(
@@ -220,6 +229,63 @@ fn command(flags: &Parsed) -> Result<(Command, Option<&'static str>), Stop> {
     }
 }
 
+fn tls(flags: &Parsed) -> Result<Tls, Stop> {
+    let given = |name: &str| Some(flags.text(name, "")).filter(|path| !path.is_empty());
+    let shown = match (given("tls_cert"), given("tls_key")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (None, Some(_)) => {
+            let why = "-tls_key is specified, so -tls_cert must also be specified";
+            return Err(Stop::failed(why));
+        }
+        (Some(_), None) => {
+            let why = "-tls_cert is specified, so -tls_key must also be specified";
+            return Err(Stop::failed(why));
+        }
+    };
+    Ok(Tls {
+        authorities: given("tls_ca"),
+        shown,
+    })
+}
+
+fn until_jitter(flags: &Parsed) -> Result<Option<Duration>, Stop> {
+    let text = flags.text("until-jitter", "");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let duration = duration(&text).ok_or_else(|| {
+        let why = "want a duration such as 90s, 5m or 1h30m";
+        Stop::Usage(format!(
+            "invalid value {text:?} for flag -until-jitter: {why}"
+        ))
+    });
+    duration.map(Some)
+}
+
+/// A duration as Go writes it: `90s`, `1h30m`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut sum = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let count: u32 = rest.get(..digits)?.parse().ok()?;
+        rest = rest.get(digits..)?;
+        let end = rest.find(|c: char| c.is_ascii_digit());
+        let (unit, after) = rest.split_at(end.unwrap_or(rest.len()));
+        let one = match unit {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3600),
+            _ => return None,
+        };
+        sum = sum.checked_add(one.checked_mul(count)?)?;
+        rest = after;
+    }
+    Some(sum).filter(|sum| !sum.is_zero())
+}
+
 fn base(flags: &Parsed) -> Result<Option<Base>, Stop> {
     let (base, diff) = (flags.text("base", ""), flags.text("diff_base", ""));
     if !base.is_empty() && !diff.is_empty() {
@@ -232,4 +298,22 @@ fn base(flags: &Parsed) -> Result<Option<Base>, Stop> {
     };
     let source = if base.is_empty() { diff } else { base };
     Ok((!source.is_empty()).then_some(Base { source, how }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_gos() {
+        let check = |text: &str, ms: Option<u64>| {
+            assert_eq!(duration(text), ms.map(Duration::from_millis), "{text}");
+        };
+        check("90s", Some(90_000));
+        check("1h30m", Some(5_400_000));
+        check("1500ms", Some(1_500));
+        for wrong in ["", "90", "s", "1d", "0s", "-1s", "99999999999s", "1.5s"] {
+            check(wrong, None);
+        }
+    }
 }

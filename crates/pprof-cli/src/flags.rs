@@ -86,6 +86,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("topproto", Bool, Format, "Nodes of -top as a profile"),
         flag("traces", Bool, Format, "Every sample with its stack"),
         flag("tree", Bool, Format, "Nodes with callers and callees"),
+        flag(
+            "weblist",
+            Text,
+            Format,
+            "Source lines of what matches, as a web page",
+        ),
         flag("call_tree", Bool, Option, "Paths, not functions, are nodes"),
         flag("compact_labels", Bool, Option, "Leaves the head out"),
         flag("divide_by", Float, Option, "Divides all values"),
@@ -128,6 +134,12 @@ pub(crate) const FLAGS: &[Flag] = {
             Text,
             Option,
             "Sample type, by name or place",
+        ),
+        flag(
+            "short-names",
+            Bool,
+            Option,
+            "Functions by package and name, as long as that tells them apart",
         ),
         flag("show", Text, Option, "Keeps matching frames only"),
         flag(
@@ -177,7 +189,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("http", Text, Source, "Address of the web page"),
         flag("no_browser", Bool, Source, "Opens no browser"),
         flag("seconds", Int, Source, "How long a server measures"),
-        flag("symbolize", Text, Source, "Where symbols come from"),
+        flag(
+            "symbolize",
+            Text,
+            Source,
+            "Names and lines: none, local, fastlocal, gotool, remote; force; demangle=none|full|templates",
+        ),
         flag(
             "timeout",
             Int,
@@ -188,6 +205,12 @@ pub(crate) const FLAGS: &[Flag] = {
         flag("tls_cert", Text, Source, "Certificate to show"),
         flag("tls_key", Text, Source, "Its key"),
         flag("tools", Text, Source, "Where object tools are"),
+        flag(
+            "until-jitter",
+            Text,
+            Source,
+            "Looks for so long, in short windows, for one that is odd",
+        ),
         flag("alloc_objects", Bool, Alias, "-sample_index=alloc_objects"),
         flag("alloc_space", Bool, Alias, "-sample_index=alloc_space"),
         flag("contentions", Bool, Alias, "-sample_index=contentions"),
@@ -337,7 +360,7 @@ mod tests {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         parse(&args).map_err(|stop| match stop {
             Stop::Help => "help".to_owned(),
-            Stop::Usage(why) | Stop::Failed(why) => why,
+            Stop::Usage(why) | Stop::Failed(why) | Stop::NothingOdd(why) => why,
         })
     }
 

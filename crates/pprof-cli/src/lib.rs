@@ -5,22 +5,30 @@
 //! The interactive shell, the web page and disassembly are not here.
 
 mod arguments;
+mod binaries;
 mod flags;
+mod go_sources;
+mod jitter;
 mod output;
+mod remote;
 mod saved;
 mod sources;
+mod symbolize;
 mod url;
 mod usage;
 mod world;
 
 pub use shakedown_pprof::report::Zone;
-pub use world::World;
+pub use world::{Request, Tls, World};
 
 use arguments::Arguments;
 use shakedown_pprof::report;
 
 /// The exit code of a failure, as `go tool pprof` has it.
 const FAILED: i32 = 2;
+
+/// The exit code where `-until-jitter` saw nothing odd.
+const NOTHING_ODD: i32 = 1;
 
 /// Runs the command; `args` do not hold the program's name.
 pub fn main(args: &[String], world: &mut dyn World) -> i32 {
@@ -38,6 +46,10 @@ pub fn main(args: &[String], world: &mut dyn World) -> i32 {
             world.stderr(&format!("{why}\n"));
             FAILED
         }
+        Err(Stop::NothingOdd(why)) => {
+            world.stderr(&format!("{why}\n"));
+            NOTHING_ODD
+        }
     }
 }
 
@@ -49,6 +61,8 @@ enum Stop {
     Usage(String),
     /// It could not be done.
     Failed(String),
+    /// It was looked for, and is not there.
+    NothingOdd(String),
 }
 
 impl Stop {
@@ -60,7 +74,10 @@ impl Stop {
 fn run(args: &[String], world: &mut dyn World) -> Result<(), Stop> {
     let parsed = flags::parse(args)?;
     let arguments = Arguments::from_flags(parsed, world)?;
-    let profile = sources::fetch(&arguments, world)?;
+    let profile = match arguments.until_jitter {
+        Some(lasting) => jitter::watch(&arguments, lasting, world)?,
+        None => sources::fetch(&arguments, world)?,
+    };
     let mut options = arguments.options.clone();
     options.zone = world.zone(profile.time_nanos.div_euclid(1_000_000_000));
     let mut notes = Vec::new();

@@ -3,21 +3,68 @@
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
 use shakedown_pprof::report::{self, combine, subtract};
-use shakedown_pprof::{Columns, Limits, Mapping, Profile, SimpleNames, StringId};
+use shakedown_pprof::{Columns, Limits, Mapping, Profile, StringId};
 
 use std::time::Duration;
 
 use crate::arguments::Arguments;
-use crate::{Stop, World, saved, url};
+use crate::remote::Symbols;
+use crate::{Request, Stop, World, binaries, saved, symbolize, url};
+
+/// Sources fetched at once; more are fetched after these.
+const AT_ONCE: usize = 128;
 
 pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Profile, Stop> {
-    let mut profile = fetch_all(&arguments.sources, "source", arguments, world)?;
+    let mut symbols = Symbols::default();
+    let mut profile = fetch_all(&arguments.sources, "source", arguments, &mut symbols, world)?;
     if let Some(base) = &arguments.base {
         let sources = std::slice::from_ref(&base.source);
-        let base_profile = fetch_all(sources, "base", arguments, world)?;
+        let base_profile = fetch_all(sources, "base", arguments, &mut symbols, world)?;
         profile = subtract(profile, base_profile, base.how).map_err(Stop::failed)?;
     }
-    symbolize(&mut profile, &arguments.symbolize, world);
+    let mut sources = arguments.sources.iter();
+    let is_remote = sources.any(|s| remote(s, arguments, world).is_some());
+    complete(&mut profile, &symbols, is_remote, arguments, world);
+    if is_remote {
+        saved::save(&profile, world);
+    }
+    Ok(profile)
+}
+
+/// One CPU profile of `seconds` from the one server that is given.
+pub(crate) fn window(
+    seconds: u64,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Result<Profile, String> {
+    let source = match arguments.sources.as_slice() {
+        [source] if !world.exists(source) => source,
+        _ => return Err("it takes one server to look at: host:port or a URL".to_owned()),
+    };
+    let (url, timeout) = url::adjust(source, Some(seconds), arguments.timeout)
+        .ok_or_else(|| format!("{source} is neither a URL nor host:port"))?;
+    let request = Request {
+        url: &url,
+        body: None,
+        timeout,
+        tls: &arguments.tls,
+    };
+    let answer = world.fetch(&[request]).pop();
+    let bytes = answer.unwrap_or_else(|| Err("no answer".to_owned()));
+    bytes
+        .and_then(|bytes| decode(bytes, true, arguments, world))
+        .map_err(|why| format!("{url}: {why}"))
+}
+
+/// What is done to every profile, wherever it came from.
+pub(crate) fn complete(
+    profile: &mut Profile,
+    symbols: &Symbols,
+    is_remote: bool,
+    arguments: &Arguments,
+    world: &mut dyn World,
+) {
+    symbolize::symbolize(profile, symbols, is_remote, arguments, world);
     if arguments.all_frames {
         profile.drop_frames = profile.intern("");
         profile.keep_frames = profile.intern("");
@@ -27,14 +74,6 @@ pub(crate) fn fetch(arguments: &Arguments, world: &mut dyn World) -> Result<Prof
         let comment = profile.intern(&arguments.comment);
         profile.comments.push(comment);
     }
-    if arguments
-        .sources
-        .iter()
-        .any(|s| remote(s, arguments, world).is_some())
-    {
-        saved::save(&profile, world);
-    }
-    Ok(profile)
 }
 
 /// The URL and patience of a source that is no file.
@@ -49,42 +88,35 @@ fn remote(
     }
 }
 
-/// What `-symbolize` asks for, as far as it is done here: names of functions.
-///
-/// Source: google/pprof, internal/symbolizer/symbolizer.go `Symbolize`.
-fn symbolize(profile: &mut Profile, mode: &str, world: &mut dyn World) {
-    let (mut how, mut force) = (Some(SimpleNames::default()), false);
-    for option in mode.to_lowercase().split(':') {
-        match option {
-            "none" | "no" => return,
-            "" | "local" | "fastlocal" | "remote" | "demangle=default" => {}
-            "force" => force = true,
-            "demangle=full" => (how, force) = (Some(SimpleNames::Full), true),
-            "demangle=templates" => (how, force) = (Some(SimpleNames::Templates), true),
-            "demangle=none" => (how, force) = (None, true),
-            _ => world.stderr(&format!(
-                "ignoring unrecognized symbolization option: {mode}\n\
-                 expecting -symbolize=[local|fastlocal|remote|none][:force]\
-                 [:demangle=[none|full|templates|default]\n"
-            )),
-        }
-    }
-    // Without demangling, names are the linker's again, and nothing more.
-    profile.simplify_names(how.unwrap_or(SimpleNames::Full), force);
-}
-
 /// Fetches and merges; one failure of several is a warning.
 fn fetch_all(
     sources: &[String],
     what: &str,
     arguments: &Arguments,
+    symbols: &mut Symbols,
     world: &mut dyn World,
 ) -> Result<Profile, Stop> {
     let mut profiles = Vec::new();
-    for source in sources {
-        match fetch_one(source, arguments, world) {
-            Ok(profile) => profiles.push(profile),
-            Err(why) => world.stderr(&format!("{source}: {why}\n")),
+    for chunk in sources.chunks(AT_ONCE) {
+        let remotes: Vec<_> = chunk.iter().map(|s| remote(s, arguments, world)).collect();
+        let answers = ask_all(&remotes, arguments, world);
+        for ((source, remote), answer) in chunk.iter().zip(&remotes).zip(answers) {
+            let url = remote.as_ref().map(|(url, _)| url.as_str());
+            let bytes = match answer {
+                Some(answer) => answer,
+                None => world
+                    .read(source)
+                    .map_err(|error| format!("cannot read it: {error}")),
+            };
+            match bytes.and_then(|bytes| decode(bytes, url.is_some(), arguments, world)) {
+                Ok(mut profile) => {
+                    if let Some(url) = url {
+                        symbols.may_be_had_from(url, &mut profile);
+                    }
+                    profiles.push(profile);
+                }
+                Err(why) => world.stderr(&format!("{source}: {why}\n")),
+            }
         }
     }
     if profiles.is_empty() {
@@ -98,24 +130,49 @@ fn fetch_all(
         .map_err(|why| Stop::Failed(format!("problem fetching {what} profiles: {why}")))
 }
 
-fn fetch_one(
-    source: &str,
+/// What the servers among the sources answer, all asked at once: they measure for as long
+/// as one of them does. `None` is for files.
+fn ask_all(
+    remotes: &[Option<(String, Duration)>],
+    arguments: &Arguments,
+    world: &mut dyn World,
+) -> Vec<Option<Result<Vec<u8>, String>>> {
+    let requests = remotes.iter().flatten().map(|(url, timeout)| Request {
+        url,
+        body: None,
+        timeout: *timeout,
+        tls: &arguments.tls,
+    });
+    let requests: Vec<Request<'_>> = requests.collect();
+    for request in &requests {
+        world.stderr(&format!(
+            "Fetching profile over HTTP from {}\n",
+            request.url
+        ));
+    }
+    if let Some(seconds) = arguments.seconds.filter(|_| !requests.is_empty()) {
+        world.stderr(&format!("Please wait... ({seconds}s)\n"));
+    }
+    let mut answers = match requests.is_empty() {
+        true => Vec::new(),
+        false => world.fetch(&requests),
+    }
+    .into_iter();
+    let unanswered = || Err("no answer".to_owned());
+    let answer = |remote: &Option<_>| {
+        remote
+            .is_some()
+            .then(|| answers.next().unwrap_or_else(unanswered))
+    };
+    remotes.iter().map(answer).collect()
+}
+
+fn decode(
+    bytes: Vec<u8>,
+    is_remote: bool,
     arguments: &Arguments,
     world: &mut dyn World,
 ) -> Result<Profile, String> {
-    let remote = remote(source, arguments, world);
-    let bytes = match &remote {
-        None => world
-            .read(source)
-            .map_err(|error| format!("cannot read it: {error}"))?,
-        Some((url, wait)) => {
-            world.stderr(&format!("Fetching profile over HTTP from {url}\n"));
-            if let Some(seconds) = arguments.seconds {
-                world.stderr(&format!("Please wait... ({seconds}s)\n"));
-            }
-            world.fetch(url, *wait)?
-        }
-    };
     // A person named this file: nothing but memory limits it.
     let limits = Limits {
         inflated_bytes: usize::MAX >> 1,
@@ -124,12 +181,13 @@ fn fetch_one(
     // Merging keeps stacks with different labels apart, and so the order of edges; what is
     // saved is saved whole.
     let merged = arguments.sources.len() > 1 || arguments.base.is_some();
-    let columns = match merged || remote.is_some() {
+    let columns = match merged || is_remote {
         true => Columns::ALL,
         false => report::columns(&arguments.command, &arguments.options),
     };
     let profile = Profile::decode_columns(bytes, &limits, columns);
     let mut profile = profile.map_err(|error| format!("parsing profile: {error}"))?;
+    binaries::locate(&mut profile, world);
     name_main_program(&mut profile, arguments);
     Ok(profile)
 }

@@ -1,5 +1,8 @@
 //! Sources that are URLs, with Go's defaults.
 //!
+//! A Unix socket is `unix:///run/orders.sock`, and what is asked of it stands behind a
+//! colon: `unix:///run/orders.sock:/debug/pprof/heap`. The original has none.
+//!
 //! Source: Go, cmd/pprof/pprof.go `adjustURL`.
 
 use std::time::Duration;
@@ -17,6 +20,9 @@ pub(crate) fn adjust(
     seconds: Option<u64>,
     timeout: Option<Duration>,
 ) -> Option<(String, Duration)> {
+    if let Some(rest) = source.strip_prefix("unix:") {
+        return unix(rest.strip_prefix("//").unwrap_or(rest), seconds, timeout);
+    }
     let (scheme, rest) = match source.split_once("://") {
         Some((scheme, rest)) if !scheme.contains('/') => (scheme, rest),
         _ => {
@@ -35,6 +41,35 @@ pub(crate) fn adjust(
     if host.is_empty() {
         return None;
     }
+    let (path, patience) = path_and_patience(path, query, seconds, timeout);
+    Some((format!("{scheme}://{host}{path}"), patience))
+}
+
+/// `/run/orders.sock:/debug/pprof/heap?seconds=5`: the socket, and what is asked of it.
+fn unix(
+    source: &str,
+    seconds: Option<u64>,
+    timeout: Option<Duration>,
+) -> Option<(String, Duration)> {
+    let (place, query) = source.split_once('?').unwrap_or((source, ""));
+    let (socket, path) = match place.find(":/") {
+        Some(colon) => (place.get(..colon)?, place.get(colon + 1..)?),
+        None => (place, ""),
+    };
+    if socket.is_empty() {
+        return None;
+    }
+    let (path, patience) = path_and_patience(path, query, seconds, timeout);
+    Some((format!("unix://{socket}:{path}"), patience))
+}
+
+/// Path with query, and how long to wait for the answer.
+fn path_and_patience(
+    path: &str,
+    query: &str,
+    seconds: Option<u64>,
+    timeout: Option<Duration>,
+) -> (String, Duration) {
     let path = if matches!(path, "" | "/") {
         CPU_PROFILE
     } else {
@@ -68,8 +103,8 @@ pub(crate) fn adjust(
         }
         _ => PATIENCE,
     };
-    let url = format!("{scheme}://{host}{path}{mark}{}", query.join("&"));
-    Some((url, patience.saturating_add(WAY)))
+    let target = format!("{path}{mark}{}", query.join("&"));
+    (target, patience.saturating_add(WAY))
 }
 
 #[cfg(test)]
@@ -107,6 +142,22 @@ mod tests {
             20,
         );
         check("http://h/p?seconds=4", None, "http://h/p?seconds=4", 11);
+    }
+
+    #[test]
+    fn a_unix_socket_has_a_path_behind_it() {
+        check(
+            "unix:///run/o.sock",
+            Some(4),
+            "unix:///run/o.sock:/debug/pprof/profile?seconds=4",
+            11,
+        );
+        check(
+            "unix:/run/o.sock:/debug/pprof/heap",
+            None,
+            "unix:///run/o.sock:/debug/pprof/heap",
+            65,
+        );
     }
 
     #[test]

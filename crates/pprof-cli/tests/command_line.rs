@@ -33,6 +33,25 @@ fn source_lines_are_the_originals() {
     assert_eq!((code, out), (0, wanted), "{errors}");
 }
 
+/// data/list/freeze.sh makes the expected page anew.
+#[test]
+fn source_lines_as_a_page_are_the_originals() {
+    let pattern = r"-weblist=main\.(main|shuffle|work)$|^main\.sum$";
+    let line = &format!("-symbolize=none {pattern} -source_path=src busy.pb.gz");
+    let (code, out, errors) = check("data/list", line);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    let body = out.split_once("\n<body>\n").map(|(_, body)| body);
+    let wanted = desk("data/list").folder.join("busy.weblist.html");
+    let wanted = std::fs::read_to_string(wanted).expect("the frozen page");
+    assert_eq!(body, wanted.strip_prefix("<body>\n"));
+    let (code, out, errors) = check("data/list", "-weblist=nobody busy.pb.gz");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        errors.contains("no matches found for regexp: nobody"),
+        "{errors}"
+    );
+}
+
 #[test]
 fn heap_sites_of_a_profile_less_itself_are_none() {
     let heap = "heap_compile.pb.gz";
@@ -279,4 +298,120 @@ fn names_that_are_cpp_are_simplified_unless_symbolization_is_off() {
         errors.contains("ignoring unrecognized symbolization option: lcoal"),
         "{errors}"
     );
+}
+
+/// Go's heap profile of debug=1: addresses without names.
+fn unnamed(_: &shakedown_pprof_cli::Request<'_>) -> Result<Vec<u8>, String> {
+    Ok(b"goroutine profile: total 5\n3 @ 0x1001 0x2001\n2 @ 0x2001\n".to_vec())
+}
+
+/// The handler that names them, and only those of its own process.
+fn symbol(request: &shakedown_pprof_cli::Request<'_>) -> Result<Vec<u8>, String> {
+    assert_eq!(request.body, Some("0x1000+0x2000"));
+    Ok(b"num_symbols: 1\n0x1000 main.worker\n0x2000 main.main\n".to_vec())
+}
+
+const COUNTS: &str = "http://localhost:6060/debug/pprof/goroutine?debug=1";
+const SYMBOL: &str = "http://localhost:6060/debug/pprof/symbol";
+
+fn unnamed_server() -> Desk {
+    let mut desk = served();
+    desk.answers.push((COUNTS.to_owned(), unnamed));
+    desk.answers.push((SYMBOL.to_owned(), symbol));
+    desk
+}
+
+#[test]
+fn a_server_names_its_own_addresses() {
+    let mut desk = unnamed_server();
+    assert_eq!(desk.run(&["-top", COUNTS]), 0, "{}", desk.errors);
+    let out = String::from_utf8_lossy(&desk.out).into_owned();
+    assert!(
+        out.contains("main.worker") && out.contains("main.main"),
+        "{out}"
+    );
+    assert_eq!(desk.asked, [COUNTS, SYMBOL]);
+    let mut desk = unnamed_server();
+    for mode in ["-symbolize=local", "-symbolize=none"] {
+        assert_eq!(desk.run(&["-top", mode, COUNTS]), 0, "{}", desk.errors);
+    }
+    assert_eq!(desk.asked, [COUNTS, COUNTS]);
+}
+
+#[test]
+fn a_server_without_names_leaves_addresses_and_a_word() {
+    let mut desk = unnamed_server();
+    desk.answers.pop();
+    desk.answer = None;
+    assert_eq!(desk.run(&["-raw", COUNTS]), 0, "{}", desk.errors);
+    assert!(
+        desk.errors
+            .contains(&format!("no names from {SYMBOL}: no network")),
+        "{}",
+        desk.errors
+    );
+    assert!(String::from_utf8_lossy(&desk.out).contains("0x1000"));
+}
+
+#[test]
+fn servers_are_asked_at_once_and_one_that_fails_is_a_warning() {
+    let mut desk = served();
+    let lost = "http://lost:6060/debug/pprof/profile";
+    let failing: support::Answer = |_| Err("connection refused".to_owned());
+    desk.answers.push((lost.to_owned(), failing));
+    let line = ["-top", "localhost:6060", "lost:6060", "busy.pb.gz"];
+    assert_eq!(desk.run(&line), 0, "{}", desk.errors);
+    assert_eq!((desk.rounds, desk.asked.len()), (1, 2));
+    for said in [
+        "lost:6060: connection refused",
+        "Fetched 2 source profiles out of 3",
+    ] {
+        assert!(desk.errors.contains(said), "{}", desk.errors);
+    }
+}
+
+#[test]
+fn half_a_key_pair_is_refused() {
+    for (line, why) in [
+        (
+            "-top -tls_key=k busy.pb.gz",
+            "-tls_cert must also be specified",
+        ),
+        (
+            "-top -tls_cert=c busy.pb.gz",
+            "-tls_key must also be specified",
+        ),
+    ] {
+        let (code, _, errors) = check("data/list", line);
+        assert_eq!(code, 2, "{errors}");
+        assert!(errors.contains(why), "{errors}");
+    }
+}
+
+#[test]
+fn a_line_before_its_function_asks_for_no_file() {
+    use shakedown_pprof::{Line, Profile, gzip};
+    let mut profile = Profile::new(&[("n", "count")]);
+    let function = profile.push_function("main.inlined", "absent.go", 100);
+    let lines = [Line {
+        function,
+        line: 7,
+        column: 0,
+    }];
+    let location = profile.push_location(1, None, &lines);
+    profile.push_sample(&[location], &[1], &[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("p.pb.gz"), gzip(&profile.encode())).expect("room");
+    let mut desk = Desk {
+        folder: folder.path().to_owned(),
+        ..Desk::default()
+    };
+    assert_eq!(
+        desk.run(&["-list=inlined", "p.pb.gz"]),
+        0,
+        "{}",
+        desk.errors
+    );
+    let out = String::from_utf8_lossy(&desk.out).into_owned();
+    assert!(out.ends_with("(flat, cum)   100% of Total\n"), "{out}");
 }

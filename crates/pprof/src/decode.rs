@@ -29,8 +29,8 @@ use crate::{
 type Decoded<T = ()> = Result<T, DecodeError>;
 
 impl Profile {
-    /// Reads profile.proto or a legacy format, plain or (feature `gunzip`) gzip,
-    /// within the default [`Limits`].
+    /// Reads profile.proto, a legacy format or folded stacks, plain or packed with gzip
+    /// (feature `gunzip`) or zstd (feature `zstd`), within the default [`Limits`].
     ///
     /// # Errors
     /// [`DecodeError`] tells what came instead, as far as that can be guessed.
@@ -38,7 +38,7 @@ impl Profile {
         Profile::decode_within(bytes, &Limits::default())
     }
 
-    /// Reads profile.proto, plain or (feature `gunzip`) gzip, within `limits`.
+    /// As [`Profile::decode`], within `limits`.
     ///
     /// # Errors
     /// As [`Profile::decode`]; [`DecodeError::TooLarge`] names the limit.
@@ -66,6 +66,9 @@ impl Profile {
         if let Some(legacy) = crate::legacy::decode(plain, limits.budget()) {
             return legacy;
         }
+        if let Some(folded) = crate::folded::decode(plain, limits.budget()) {
+            return folded;
+        }
         // What is text or another known format is not a damaged profile.
         Err(match Came::guess(plain) {
             Came::Binary => error,
@@ -77,7 +80,16 @@ impl Profile {
     }
 }
 
+/// How a zstd frame begins.
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 pub(crate) fn inflate<'a>(bytes: &'a [u8], limits: &Limits) -> Decoded<Cow<'a, [u8]>> {
+    if bytes.starts_with(&ZSTD) {
+        #[cfg(feature = "zstd")]
+        return crate::unzstd::unzstd(bytes, limits.inflated_bytes).map(Cow::Owned);
+        #[cfg(not(feature = "zstd"))]
+        return Err(DecodeError::CompressedZstd);
+    }
     if !bytes.starts_with(b"\x1f\x8b") {
         return Ok(Cow::Borrowed(bytes));
     }

@@ -29,6 +29,18 @@ pub enum DecodeError {
     /// The gzip stream ends early: a download was cut.
     #[error("the gzip stream ends early: the profile was cut on its way")]
     GzipTruncated,
+    /// The input is zstd and this build has no feature `zstd`.
+    #[error("the profile is compressed with zstd, which this build does not read")]
+    CompressedZstd,
+    /// The zstd stream is damaged; `why` is the decompressor's word.
+    #[error("the zstd stream is damaged: {why}")]
+    ZstdDamaged {
+        /// The decompressor's word.
+        why: String,
+    },
+    /// The zstd stream ends early: a download was cut.
+    #[error("the zstd stream ends early: the profile was cut on its way")]
+    ZstdTruncated,
     /// The input passes a bound of [`crate::Limits`].
     #[error("{what} takes more than {limit} bytes")]
     TooLarge {

@@ -1,7 +1,7 @@
 //! Reader and writer of pprof profiles, and reader of Go's goroutine dumps.
 //!
-//! - [`Profile`]: profile.proto and the legacy formats, decoded from plain bytes
-//!   (gzip with the feature `gunzip`), merged, scaled and encoded again.
+//! - [`Profile`]: profile.proto, the legacy formats and folded stacks, decoded from plain bytes
+//!   (gzip with the feature `gunzip`, zstd with `zstd`), merged, scaled and encoded again.
 //! - [`top`]: flat and cumulative values by function or by line, as
 //!   `go tool pprof -top` counts and sorts them.
 //! - [`goroutine`]: the text profiles `/debug/pprof/goroutine?debug=1` and
@@ -34,11 +34,13 @@ mod decode;
 mod decode_owned;
 mod encode;
 mod error;
+mod folded;
 pub mod goroutine;
 #[cfg(feature = "gunzip")]
 mod gunzip;
 mod hash;
 mod ids;
+pub mod jitter;
 mod legacy;
 mod limits;
 mod merge;
@@ -56,7 +58,10 @@ mod short_name;
 mod simple_names;
 mod strings;
 mod survey;
+mod symbolz;
 mod top;
+#[cfg(feature = "zstd")]
+mod unzstd;
 mod wire;
 
 pub use came::Came;
@@ -66,6 +71,7 @@ pub use error::DecodeError;
 pub use gunzip::gzip;
 pub use limits::Limits;
 pub use merge::MergeError;
+pub use paths::clean as clean_path;
 #[cfg(feature = "report")]
 pub use pattern::{Pattern, PatternError};
 pub use profile::{

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// `filepath.Clean`, except that an empty path stays empty.
-pub(crate) fn clean(path: &str) -> Cow<'_, str> {
+/// Go's `filepath.Clean` on Unix, except that an empty path stays empty.
+pub fn clean(path: &str) -> Cow<'_, str> {
     let rooted = path.starts_with('/');
     let plain = |part: &str| !matches!(part, "" | "." | "..");
     let tail = path.strip_prefix('/').unwrap_or(path);

@@ -244,6 +244,16 @@ impl Profile {
         &self.locations
     }
 
+    /// The ids of [`Profile::mappings`], in their order.
+    pub fn mapping_ids(&self) -> impl ExactSizeIterator<Item = MappingId> + use<> {
+        (0..self.mappings.len()).map(MappingId::at)
+    }
+
+    /// The ids of [`Profile::locations`], in their order.
+    pub fn location_ids(&self) -> impl ExactSizeIterator<Item = LocationId> + use<> {
+        (0..self.locations.len()).map(LocationId::at)
+    }
+
     /// Source lines of a location, innermost inlined call first; none where
     /// the program was not symbolized.
     pub fn lines(&self, location: LocationId) -> &[Line] {
@@ -334,6 +344,16 @@ impl Profile {
             lines: start..row(self.lines.len()),
         });
         LocationId::at(self.locations.len() - 1)
+    }
+
+    /// Gives a location other lines, the innermost inlined call first: it was symbolized.
+    pub fn set_lines(&mut self, location: LocationId, lines: &[Line]) {
+        let start = row(self.lines.len());
+        self.lines.extend_from_slice(lines);
+        if let Some(location) = self.locations.get_mut(location.index()) {
+            location.lines = start..row(self.lines.len());
+            location.is_folded = false;
+        }
     }
 
     /// Adds a sample: the stack leaf first, and one value for each sample type.

@@ -1,8 +1,8 @@
 //! Names of functions as `go tool pprof` shows them unless `-symbolize=none` is given.
 //!
 //! It then demangles what looks like a linker's name, and simplifies what looks like
-//! C++ that was demangled before: parameters go, and template parameters. Only the
-//! second is done here; names that begin with `_Z` stay as they are.
+//! C++ that was demangled before: parameters go, and template parameters. The second
+//! is done here, the first by whoever calls: a demangler is no part of this crate.
 //!
 //! Source: google/pprof, internal/symbolizer/symbolizer.go `Demangle`.
 
@@ -22,8 +22,13 @@ pub enum SimpleNames {
 
 impl Profile {
     /// Simplifies the names of functions whose name is the linker's; with `force` every
-    /// name is first made that again.
-    pub fn simplify_names(&mut self, how: SimpleNames, force: bool) {
+    /// name is first made that again. What `demangle` knows to read is shown as it says.
+    pub fn simplify_names(
+        &mut self,
+        how: SimpleNames,
+        force: bool,
+        demangle: &dyn Fn(&str) -> Option<String>,
+    ) {
         for i in 0..self.functions.len() {
             let Some(&function) = self.functions.get(i) else {
                 break;
@@ -33,7 +38,7 @@ impl Profile {
             if !forced && !name.is_empty() && name != system {
                 continue;
             }
-            let simple = simple(system, how);
+            let simple = demangle(system).unwrap_or_else(|| simple(system, how));
             if simple == name {
                 continue;
             }
@@ -128,12 +133,15 @@ mod tests {
         let id = profile.push_function("shown::name(int)", "", 0);
         let system = profile.intern("linker::name(int)");
         profile.functions[id.index()].system_name = system;
-        profile.simplify_names(SimpleNames::Bare, false);
+        profile.simplify_names(SimpleNames::Bare, false, &|_| None);
         assert_eq!(
             profile.text(profile.functions()[0].name),
             "shown::name(int)"
         );
-        profile.simplify_names(SimpleNames::Bare, true);
+        profile.simplify_names(SimpleNames::Bare, true, &|_| None);
         assert_eq!(profile.text(profile.functions()[0].name), "linker::name");
+        let known = |name: &str| (name == "linker::name(int)").then(|| "known".to_owned());
+        profile.simplify_names(SimpleNames::Bare, true, &known);
+        assert_eq!(profile.text(profile.functions()[0].name), "known");
     }
 }

@@ -215,3 +215,21 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// What `-folded` writes is read again to the same lines.
+    #[test]
+    fn folded_stacks_are_read_again(profile in profile_of([-9..9i64, -9..9i64])) {
+        let print = |profile: Profile| {
+            let (command, options) = (Command::Folded, Options::default());
+            let printed = run(profile, &command, &options, &NoSources, &mut Vec::new());
+            String::from_utf8(printed.expect("stacks")).expect("text")
+        };
+        let folded = print(profile);
+        match Profile::decode(folded.as_bytes()) {
+            Ok(again) => prop_assert_eq!(print(again), folded),
+            // Nothing, or no stack with two frames: no folded file.
+            Err(_) => prop_assert!(!folded.contains(';')),
+        }
+    }
+}

@@ -119,6 +119,15 @@ fn grouped(value: u64) -> String {
     shown
 }
 
+/// Why a table of hot spots has no rows.
+pub(crate) const fn no_rows(total: i64) -> &'static str {
+    if total == 0 {
+        "no samples"
+    } else {
+        "too few samples to tell: more load, or a longer --window"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

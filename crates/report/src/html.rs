@@ -33,7 +33,7 @@ const SCRIPT: &str = include_str!("html/page.js");
 /// Nothing is fetched, sent, framed or run, but for this style and this script. A test keeps the
 /// hashes.
 const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-ZKCXbFUmnngM4+oV307Ib8N0gzZtGKQYPdPbpV/lATg='; \
+    style-src 'sha256-+yN8dkm2BZ9hwcy9mU+X5uMioTT2Kn+ZNtieyqtX0HE='; \
     script-src 'sha256-fT703Ps92OTO66GIoZKYGvSjxb7uBQ9hvD40sLfgTUo='; \
     base-uri 'none'; form-action 'none'";
 

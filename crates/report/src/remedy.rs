@@ -2,12 +2,12 @@
 
 use shakedown_findings::{RuleRow, RunReport};
 
-use crate::standing::is_open;
+use crate::standing::left_open;
 
 /// The open rules, required ones first; those of one item that the same flag would prove are one
 /// group. No group is empty.
 pub(crate) fn remedies(report: &RunReport) -> Vec<Vec<&RuleRow>> {
-    let mut open: Vec<_> = report.rules.iter().filter(|rule| is_open(rule)).collect();
+    let mut open: Vec<_> = left_open(report).collect();
     open.sort_by_key(|rule| !rule.required);
     let mut groups: Vec<Vec<&RuleRow>> = Vec::new();
     for rule in open {

@@ -46,6 +46,11 @@ impl Sheet {
         self.style.width - self.indent(indent)
     }
 
+    /// Lines that a text takes behind an indent.
+    pub(crate) fn lines(&self, indent: usize, text: &Line) -> usize {
+        wrap(&text.cells(self.style), self.room(indent)).len()
+    }
+
     /// Adds an empty line, never two in a row and none at the top.
     pub(crate) fn blank(&mut self) {
         if self.lines.last().is_some_and(|line| !line.is_empty()) {

@@ -1,13 +1,17 @@
 //! `shakedown.toml` of a run.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 /// One service of a configuration, with what it needs and what may be asked of it.
 #[derive(Debug, Clone, Default)]
 pub struct Service {
     name: String,
     command: Vec<String>,
+    /// What else `start` says.
+    start: String,
     tables: String,
+    source: Option<PathBuf>,
 }
 
 impl Service {
@@ -18,17 +22,20 @@ impl Service {
         Self {
             name: name.to_owned(),
             command: command.into_iter().map(str::to_owned).collect(),
-            tables: String::new(),
+            ..Self::default()
         }
     }
 
-    /// Adds a dependency.
+    /// Adds a dependency, ready when it says so at a URL, or without one when it listens.
     #[must_use]
-    pub fn needs(mut self, name: &str, command: &[&str], ready: &str) -> Self {
+    pub fn needs(mut self, name: &str, command: &[&str], ready: Option<&str>) -> Self {
         let _ = write!(
             self.tables,
-            "[[service.dependency]]\nname = {name:?}\ncmd = {command:?}\nready = {ready:?}\n"
+            "[[service.dependency]]\nname = {name:?}\ncmd = {command:?}\n"
         );
+        if let Some(ready) = ready {
+            let _ = writeln!(self.tables, "ready = {ready:?}");
+        }
         self
     }
 
@@ -56,11 +63,35 @@ impl Service {
         self
     }
 
+    /// Its sources are there, and not in `src/`.
+    #[must_use]
+    pub fn source(mut self, folder: &Path) -> Self {
+        self.source = Some(folder.to_owned());
+        self
+    }
+
     /// Adds words to the command.
     #[must_use]
     pub fn with(mut self, words: &[&str]) -> Self {
         self.command
             .extend(words.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// Adds what `start` may say beside the command, such as `env-file = "secrets.env"`.
+    #[must_use]
+    pub fn starting(mut self, setting: &str) -> Self {
+        let _ = write!(self.start, ", {setting}");
+        self
+    }
+
+    /// Puts a stall before an address.
+    #[must_use]
+    pub fn stall(mut self, name: &str, to: &str) -> Self {
+        let _ = write!(
+            self.tables,
+            "[[service.stall]]\nname = {name:?}\nto = {to:?}\n"
+        );
         self
     }
 
@@ -82,9 +113,10 @@ impl Service {
     /// The configuration as text.
     #[must_use]
     pub fn to_toml(&self) -> String {
+        let source = self.source.as_deref().unwrap_or(Path::new("src"));
         format!(
-            "schema = 1\n[[service]]\nname = {:?}\nsource = \"src\"\nstart = {{ cmd = {:?} }}\n{}",
-            self.name, self.command, self.tables
+            "schema = 1\n[[service]]\nname = {:?}\nsource = {source:?}\nstart = {{ cmd = {:?}{} }}\n{}",
+            self.name, self.command, self.start, self.tables
         )
     }
 }
@@ -111,7 +143,7 @@ pub fn orders_alone(faults: &[&str]) -> Service {
     Service::new("orders", command).needs(
         "inventory",
         &["bin/inventory", "-grpc", inventory],
-        &format!("grpc://{inventory}"),
+        Some(&format!("grpc://{inventory}")),
     )
 }
 
@@ -126,10 +158,7 @@ pub fn fast_orders(faults: &[&str], stalled: bool) -> Service {
         words
             .filter(|word| *word == reach)
             .for_each(|word| *word = "{stall.inventory.addr}".into());
-        let _ = write!(
-            service.tables,
-            "[[service.stall]]\nname = \"inventory\"\nto = {reach:?}\n"
-        );
+        service = service.stall("inventory", reach);
     }
     service.tables = service.tables.replace(
         "\"bin/inventory\"",
@@ -149,9 +178,79 @@ pub fn orders(faults: &[&str]) -> Service {
         .http("GET /orders/7")
 }
 
+/// The example service of shakedown-kit, or that with a fault, behind an inventory that takes so
+/// long, with a request to each that it serves. For a run [`with_rust`](crate::Run::with_rust).
+#[must_use]
+pub fn rust_orders(fault: Option<&str>, inventory_takes: &str) -> Service {
+    let inventory = "127.0.0.1:{port.inventory}";
+    let mut command = vec![
+        "env",
+        "HTTP_ADDR=127.0.0.1:0",
+        "GRPC_ADDR=127.0.0.1:0",
+        "ADMIN_ADDR=127.0.0.1:0",
+        "INVENTORY_ADDR=127.0.0.1:{port.inventory}",
+    ];
+    match fault {
+        None => command.push("bin/kit-orders"),
+        Some(fault) => command.extend(["bin/rust-orders", "-fault", fault]),
+    }
+    let needs = [
+        "bin/inventory",
+        "-grpc",
+        inventory,
+        "-delay",
+        inventory_takes,
+    ];
+    Service::new("orders", command)
+        .needs("inventory", &needs, Some(&format!("grpc://{inventory}")))
+        .source(&crate::rust_source())
+        .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
+        .http("GET /orders/7")
+}
+
 /// The example service `plain`, which has no tracing SDK, and a request.
 #[must_use]
 pub fn plain(_: &[&str]) -> Service {
     let command = ["bin/plain", "-http", "127.0.0.1:0", "-admin", "127.0.0.1:0"];
     Service::new("plain", command).http("GET /greetings/ann")
+}
+
+/// Variables of `ledger` that nobody else may see: `ledger` takes them from a file of this name.
+pub const LEDGER_SECRETS: (&str, &str) = (
+    "secrets.env",
+    "export LEDGER_SIGNING_KEY='quay-0815-of-the-ledger'\n",
+);
+
+/// The example service `ledger` over a PostgreSQL of its own, without tracing; its settings are
+/// variables, one of them in [`LEDGER_SECRETS`]. With a stall before the database, or without.
+#[must_use]
+pub fn ledger(faults: &[&str], stalled: bool) -> Service {
+    let reach = "127.0.0.1:{port.postgres}";
+    let database = if stalled {
+        "{stall.postgres.addr}"
+    } else {
+        reach
+    };
+    let mut command = vec!["bin/ledger"];
+    let faults = faults.join(",");
+    if !faults.is_empty() {
+        command.extend(["-fault", &faults]);
+    }
+    let (secrets, _) = LEDGER_SECRETS;
+    let variables = format!(
+        "env = {{ LEDGER_DATABASE_URL = \"postgres://test@{database}/postgres\", \
+         LEDGER_ADDR = \"127.0.0.1:0\", LEDGER_ADMIN_ADDR = \"127.0.0.1:0\", \
+         LEDGER_CURRENCY = \"EUR\" }}"
+    );
+    let postgres = ["bin/postgres.sh", "{port.postgres}", "database"];
+    let service = Service::new("ledger", command)
+        .starting(&variables)
+        .starting(&format!("env-file = {secrets:?}"))
+        .needs("postgres", &postgres, None)
+        .http("GET /accounts/alice");
+    if stalled {
+        service.stall("postgres", reach)
+    } else {
+        service
+    }
 }

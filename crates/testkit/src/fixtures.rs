@@ -1,4 +1,4 @@
-//! The Go fixture services, built once.
+//! The fixture services, in Go and in Rust, built once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,14 +44,50 @@ impl Fixtures {
         })
     }
 
-    /// Puts the services into a folder of their own: by link where that works, so that a later
+    /// Puts the services, and what starts their database, into a folder of their own: by link where that works, so that a later
     /// build does not change what a run has under its hands.
     pub(crate) fn put_into(&self, folder: &Path) {
         fs::create_dir_all(folder).expect("the folder can be made");
         for entry in fs::read_dir(&self.bin).expect("they were built").flatten() {
             link(&entry.path(), &folder.join(entry.file_name()));
         }
+        link(
+            &source().join("../postgres.sh"),
+            &folder.join("postgres.sh"),
+        );
     }
+}
+
+/// The example of shakedown-kit, and the same with faults.
+const RUST: [&str; 2] = ["orders", "rust-orders"];
+
+/// Builds the fixture services in Rust, once in a test process, and puts them into a run's folder as
+/// `bin/kit-orders` (the example of shakedown-kit) and `bin/rust-orders`.
+///
+/// # Panics
+/// If they cannot be built.
+pub(crate) fn put_rust_into(target: &Path, folder: &Path) {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let profile = target.join("debug");
+    BUILT.get_or_init(|| {
+        let _lock = turn::lock(&target.join("fixtures"), "build.lock");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--locked", "--target-dir"])
+            .arg(target)
+            .args(RUST.iter().flat_map(|name| ["--package", name]))
+            .current_dir(source().join("../.."))
+            .output()
+            .expect("cargo runs the tests, so it is there");
+        assert!(
+            built.status.success(),
+            "cargo build of the fixture services:\n{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+    });
+    fs::create_dir_all(folder).expect("the folder can be made");
+    link(&profile.join(RUST[0]), &folder.join("kit-orders"));
+    link(&profile.join(RUST[1]), &folder.join(RUST[1]));
 }
 
 /// The Go module of the fixture services.
@@ -59,6 +95,13 @@ impl Fixtures {
 pub fn source() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/go");
     path.canonicalize().expect("fixtures/go is there")
+}
+
+/// The package of the fixture service in Rust.
+#[must_use]
+pub fn rust_source() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/rust");
+    path.canonicalize().expect("fixtures/rust is there")
 }
 
 /// Copies the module's Go files, without tests.

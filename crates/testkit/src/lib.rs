@@ -1,4 +1,4 @@
-//! Hermetic runs of `shakedown` on the Go fixture services.
+//! Hermetic runs of `shakedown` on the fixture services.
 //!
 //! A test describes a [`Run`], and either lets it end ([`Run::end`]) or keeps it under way
 //! ([`Run::start`]) to do something to it. Each run has a folder, an environment and ports of its
@@ -28,9 +28,11 @@ mod sockets;
 mod survivors;
 mod turn;
 
-pub use config::{Service, fast_orders, orders, orders_alone, plain};
+pub use config::{
+    LEDGER_SECRETS, Service, fast_orders, ledger, orders, orders_alone, plain, rust_orders,
+};
 pub use ended::Ended;
-pub use fixtures::{Fixtures, source};
+pub use fixtures::{Fixtures, rust_source, source};
 pub use frozen::{freeze, thaw, thawed_events};
 pub use live::{Live, Signal};
 pub use run::Run;

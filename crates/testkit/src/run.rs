@@ -62,6 +62,13 @@ impl Run {
         }
     }
 
+    /// Puts the fixture services in Rust into the folder, too: `bin/kit-orders`, `bin/rust-orders`.
+    #[must_use]
+    pub fn with_rust(self) -> Self {
+        fixtures::put_rust_into(&self.target, &self.folder().join("bin"));
+        self
+    }
+
     /// The run's folder, to put further files into.
     #[must_use]
     pub fn folder(&self) -> &Path {

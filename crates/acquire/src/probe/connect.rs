@@ -10,6 +10,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::greeting;
 use super::stream::{Plain, Stream};
@@ -49,6 +50,25 @@ pub(crate) async fn dial_for(reach: &str, inside: Inside) -> Result<Stream, Stri
             "{reach}: no connection within {CONNECT:?}; is its backlog full, or a firewall between?"
         ))
     })
+}
+
+/// TLS to `address` with a configuration of its own; who asks sets the deadline.
+pub(super) async fn dial_tls(address: &str, config: ClientConfig) -> Result<Stream, String> {
+    let plain = plain(address)
+        .await
+        .map_err(|error| refused(address, &error))?;
+    let entered = tls::handshake(address, plain, config, Inside::Http1).await;
+    Ok(Stream::tls(entered.map_err(|error| {
+        let said = error.to_string();
+        let remedy = if said.contains("certificate") {
+            "; -tls_ca FILE with the authority of its certificate, or https+insecure:// for a server that you trust anyway"
+        } else if said.contains("corrupt message") {
+            "; does it speak TLS at all? http:// is without"
+        } else {
+            ""
+        };
+        format!("the TLS handshake failed: {error}{remedy}")
+    })?))
 }
 
 async fn plain(address: &str) -> io::Result<Plain> {

@@ -112,6 +112,9 @@ impl Bounds {
     }
 }
 
+/// Sees each piece of a body as it comes, and says whether more is wanted.
+pub(crate) type Each<'a> = &'a mut (dyn FnMut(&[u8]) -> bool + Send);
+
 /// Asks on a new connection and reads the answer, all `within` so long.
 pub(crate) async fn ask(
     reach: &str,
@@ -119,14 +122,24 @@ pub(crate) async fn ask(
     bounds: Bounds,
     within: Duration,
 ) -> Result<Answer, Failure> {
+    ask_through(reach, ask, bounds, within, &mut |_| true).await
+}
+
+/// The same, with each piece of the body shown to `each` as it comes, kept or not; reading ends where
+/// `each` has had enough.
+pub(crate) async fn ask_through(
+    reach: &str,
+    ask: Ask,
+    bounds: Bounds,
+    within: Duration,
+    each: Each<'_>,
+) -> Result<Answer, Failure> {
     let stream = connect::dial(reach).await.map_err(Failure::Connect)?;
     let mut got = None;
-    match timeout(
-        within,
-        exchange(stream, connect::authority(reach), ask, bounds, &mut got),
-    )
-    .await
-    {
+    let body = Full::new(ask.body.clone());
+    let authority = connect::authority(reach);
+    let exchange = exchange_through(stream, authority, ask, body, bounds, &mut got, each);
+    match timeout(within, exchange).await {
         Ok(answer) => answer,
         Err(_) => Err(match got {
             None => Failure::Silent(within),
@@ -135,20 +148,8 @@ pub(crate) async fn ask(
     }
 }
 
-/// One exchange over a connection that is closed when this ends or is dropped. `got` counts the
-/// bytes of the body from the moment that the answer's head has come.
-pub(crate) async fn exchange(
-    stream: Stream,
-    authority: &str,
-    ask: Ask,
-    bounds: Bounds,
-    got: &mut Option<usize>,
-) -> Result<Answer, Failure> {
-    let body = Full::new(ask.body.clone());
-    exchange_body(stream, authority, ask, body, bounds, got).await
-}
-
-/// The same with a body that takes its time.
+/// One exchange over a connection that is closed when this ends or is dropped, with a body that may
+/// take its time. `got` counts the bytes of the body from the moment that the answer's head has come.
 pub(super) async fn exchange_body<B>(
     stream: Stream,
     authority: &str,
@@ -160,13 +161,34 @@ pub(super) async fn exchange_body<B>(
 where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
+    exchange_through(stream, authority, ask, body, bounds, got, &mut |_| true).await
+}
+
+async fn exchange_through<B>(
+    stream: Stream,
+    authority: &str,
+    ask: Ask,
+    body: B,
+    bounds: Bounds,
+    got: &mut Option<usize>,
+    each: Each<'_>,
+) -> Result<Answer, Failure>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let request = ask.request(authority, body)?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| broken(&error, None))?;
     let answered = async {
         let response = sender.send_request(request).await;
-        drain(response.map_err(|error| broken(&error, None))?, bounds, got).await
+        drain(
+            response.map_err(|error| broken(&error, None))?,
+            bounds,
+            got,
+            each,
+        )
+        .await
     };
     // No task of its own: whoever drops this closes the socket at that moment.
     let mut connection = pin!(connection);
@@ -186,10 +208,11 @@ async fn drain(
     response: Response<Incoming>,
     bounds: Bounds,
     got: &mut Option<usize>,
+    each: Each<'_>,
 ) -> Result<Answer, Failure> {
     let (head, mut incoming) = response.into_parts();
     let mut body = BytesMut::new();
-    let mut total = 0;
+    let (mut total, mut more) = (0, false);
     *got = Some(0);
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| broken(&error, Some(total)))?;
@@ -198,9 +221,11 @@ async fn drain(
         };
         let room = bounds.keep - body.len();
         body.extend_from_slice(data.get(..room).unwrap_or(&data));
+        let enough = !each(&data);
         total += data.len();
         *got = Some(total);
-        if total > bounds.read {
+        if enough || total > bounds.read {
+            more = true;
             break;
         }
     }
@@ -208,7 +233,7 @@ async fn drain(
         status: head.status,
         headers: head.headers,
         body: body.freeze(),
-        more: total > bounds.read,
+        more,
     })
 }
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 use shakedown_evidence::CallEnd;
@@ -42,7 +42,7 @@ pub(crate) fn resolve(target: &str, listener: &str) -> Result<(String, String), 
     Ok((reach, format!("{slash}{path}")))
 }
 
-fn with_port(authority: &str, port: u16) -> String {
+pub(super) fn with_port(authority: &str, port: u16) -> String {
     let host_end = authority.rfind(']').unwrap_or(0);
     if authority
         .get(host_end..)
@@ -118,7 +118,7 @@ where
             Ok(answer) if answer.more => CallEnd::Failed {
                 why: format!("answered {}, longer than {} MiB; we left it", answer.status, DRAIN.read >> 20),
             },
-            Ok(answer) => CallEnd::Http { status: answer.status.as_u16() },
+            Ok(answer) => end(answer.status, &answer.headers),
             Err(failure) => CallEnd::Failed { why: failure.to_string() },
         },
         () = left => CallEnd::Left,
@@ -126,9 +126,47 @@ where
     }
 }
 
+/// How an answer ended a request. A gRPC server over plain routers, as tonic's is, answers every path
+/// with 200 and says in `grpc-status` that it knows no such method.
+fn end(status: StatusCode, headers: &HeaderMap) -> CallEnd {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_grpc = text("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
+    let code = text("grpc-status").and_then(|code| code.parse().ok());
+    match code.filter(|_| is_grpc) {
+        Some(code) => CallEnd::Status {
+            code,
+            message: "an answer of gRPC to a request of HTTP".into(),
+        },
+        None => CallEnd::Http {
+            status: status.as_u16(),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grpc_server_that_answers_every_path_does_not_know_this_one() {
+        let check = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                let name = http::HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            end(StatusCode::OK, &headers.collect())
+        };
+        let grpc = ("content-type", "application/grpc");
+        let unknown = check(&[grpc, ("grpc-status", "12")]);
+        assert!(unknown.is_unknown() && !unknown.is_ok(), "{unknown:?}");
+        let plain = CallEnd::Http { status: 200 };
+        assert_eq!(
+            check(&[("content-type", "text/plain"), ("grpc-status", "12")]),
+            plain
+        );
+        assert_eq!(check(&[grpc]), plain);
+        assert_eq!(check(&[grpc, ("grpc-status", "soon")]), plain);
+    }
 
     #[test]
     fn a_target_leads_to_the_listener_or_to_its_own_host() {

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::StatusCode;
-use shakedown_evidence::{CallEnd, Event, ListenerFacts, PprofEndpoint, ProbeKind, Speaks};
+use shakedown_evidence::{
+    CallEnd, CommandLine, Event, ListenerFacts, PprofEndpoint, ProbeKind, Speaks, parse_total,
+    url_at,
+};
 use tokio::time::{Instant, timeout};
 
 use super::connect::H2c;
@@ -16,7 +19,7 @@ use super::greeting::{Greeting, greet, is_tls};
 use super::grpc::{self, GrpcAsk, Keep, Stay};
 use super::h1::{self, Answer, Ask, Bounds, Failure};
 use super::message::frame;
-use super::pprof_listing;
+use super::pprof_listing::{self, Listing};
 use super::ready::check_health;
 use super::reflect::Mirror;
 use super::tls::TLS;
@@ -43,17 +46,22 @@ pub async fn identify(recorder: &Recorder, reach: &str, settings: &ProbeSettings
         unclear: Vec::new(),
         pprof_unclear: None,
     };
-    let profiles = asking.all().await;
+    let listing = asking.all().await;
     let at = recorder.now();
     if let Some((path, why)) = asking.pprof_unclear {
-        recorder.failed(ProbeKind::Pprof, format!("http://{reach}{path}"), why);
+        recorder.failed(ProbeKind::Pprof, url_at(reach, &path), why);
     }
-    if !profiles.is_empty() {
+    if let Some(cmdline) = &listing.cmdline {
+        let from = url_at(reach, &format!("{}cmdline", settings.pprof_prefix));
+        recorder.record(Event::CommandLine(CommandLine::read(at, from, cmdline)));
+    }
+    if !listing.profiles.is_empty() {
         recorder.record(Event::Pprof(PprofEndpoint {
             at,
             reach: reach.to_owned(),
             prefix: settings.pprof_prefix.clone(),
-            profiles,
+            profiles: listing.profiles,
+            asked: listing.asked,
         }));
     }
     recorder.record(Event::ListenerFacts(ListenerFacts {
@@ -79,14 +87,14 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// All questions; the profiles that pprof has here.
-    async fn all(&mut self) -> Vec<String> {
+    /// All questions; what pprof has here.
+    async fn all(&mut self) -> Listing {
         let headers = self.settings.headers.with(&self.trace());
         let greeting = match greet(self.reach, &headers, QUESTION).await {
             Ok(greeting) => greeting,
             Err(why) => {
                 self.unclear.push(why);
-                return Vec::new();
+                return Listing::default();
             }
         };
         match greeting {
@@ -120,7 +128,7 @@ impl Asking<'_> {
             }
             Greeting::Silent => return self.silent().await,
         }
-        Vec::new()
+        Listing::default()
     }
 
     fn trace(&mut self) -> TraceParent {
@@ -137,23 +145,23 @@ impl Asking<'_> {
     }
 
     /// Pages of a server that has agreed on HTTP/2, if it takes HTTP/1.1 as well.
-    async fn http1_inside(&mut self) -> Vec<String> {
+    async fn http1_inside(&mut self) -> Listing {
         if self.page("/").await.is_err() {
-            return Vec::new();
+            return Listing::default();
         }
         self.speaks.insert(Speaks::Http1);
         self.pages().await
     }
 
     /// `GET /` may hang although the server is alive: it answers `OPTIONS *` without a handler.
-    async fn silent(&mut self) -> Vec<String> {
+    async fn silent(&mut self) -> Listing {
         let mut options = Ask::get("*", self.settings.headers.with(&self.trace()));
         options.method = http::Method::OPTIONS;
         if h1::ask(self.reach, options, PAGE, QUESTION).await.is_err() {
             self.unclear.push(format!(
                 "it accepts connections and answers nothing within {QUESTION:?}"
             ));
-            return Vec::new();
+            return Listing::default();
         }
         self.speaks.insert(Speaks::Http1);
         self.unclear
@@ -225,22 +233,23 @@ impl Asking<'_> {
         }
     }
 
-    /// pprof and Prometheus; the profiles of the former.
-    async fn pages(&mut self) -> Vec<String> {
-        if self
-            .page("/metrics")
-            .await
-            .is_ok_and(|answer| is_prometheus(&answer))
-        {
+    /// pprof and Prometheus; what the former has.
+    async fn pages(&mut self) -> Listing {
+        let metrics = self.page("/metrics").await;
+        if let Some(page) = metrics.ok().filter(is_prometheus) {
             self.speaks.insert(Speaks::Prometheus);
+            if parse_total(&page.text()).is_some() {
+                self.speaks.insert(Speaks::GoroutineMetric);
+            }
         }
         let prefix = self.settings.pprof_prefix.clone();
-        let listing = pprof_listing::look(&prefix, async |path: &str| self.page(path).await).await;
+        let mut listing =
+            pprof_listing::look(&prefix, async |path: &str| self.page(path).await).await;
         let told = listing.unclear.iter();
         self.unclear
             .extend(told.map(|(path, why)| format!("{path}: {why}")));
         if listing.profiles.is_empty() {
-            self.pprof_unclear = listing.unclear;
+            self.pprof_unclear = listing.unclear.take();
         } else {
             self.speaks.insert(Speaks::Pprof);
         }
@@ -249,7 +258,7 @@ impl Asking<'_> {
                 "its answers took longer than {ALL:?}; some questions were not asked"
             ));
         }
-        listing.profiles
+        listing
     }
 
     async fn page(&mut self, path: &str) -> Result<Answer, Failure> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what does this listener speak? | [`identify`] |
 //! | is it ready? | [`ask_ready`] |
-//! | where do processor time, memory and goroutines go? | [`profile`], [`snapshot`] |
+//! | where do processor time, memory and goroutines go? | [`profile`], [`trace`], [`contention`], [`snapshot`], [`goroutine_total`] |
 //! | what does it do with our requests? | [`Caller`] |
 //! | which gRPC services and messages has it? | [`Reflection`], [`Schema`] |
 //!
@@ -16,7 +16,7 @@ mod calls;
 mod connect;
 mod connections;
 mod declared;
-mod get;
+mod fetch;
 mod greeting;
 mod grpc;
 mod h1;
@@ -24,8 +24,10 @@ mod half;
 mod http;
 mod identify;
 mod message;
+mod metrics;
 mod pprof;
 mod pprof_listing;
+mod pprof_window;
 mod ready;
 mod reflect;
 mod reflect_proto;
@@ -40,14 +42,16 @@ mod traceparent;
 pub use calls::Caller;
 pub use connect::{reach_of, reachable};
 pub use declared::Declared;
-pub use get::get;
+pub use fetch::{Fetch, fetch};
 pub use identify::identify;
-pub use pprof::{live_heap, profile, snapshot};
+pub use metrics::goroutine_total;
+pub use pprof::{contention, live_heap, profile, short_window, snapshot};
+pub use pprof_window::trace;
 pub use ready::ask_ready;
 pub use reflect::{ReflectError, Reflection, Version};
 pub use schema::{Schema, SchemaError};
 pub use settings::{Headers, ProbeSettings};
-pub use tls::{Trust, TrustError, trust};
+pub use tls::{Credentials, Trust, TrustError, trust};
 pub use traceparent::TraceParent;
 
 /// How we name ourselves, so that our requests can be told apart in the service's logs.

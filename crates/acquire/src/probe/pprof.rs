@@ -4,26 +4,31 @@ use std::time::Duration;
 
 use http::StatusCode;
 use shakedown_evidence::{
-    Event, LiveHeap, ParsedGoroutines, PprofEndpoint, ProbeKind, ProfileKind, ProfileRecord,
-    Snapshot, SnapshotForm, check_profile, parse_counts, parse_full, parse_heap,
+    Contention, Event, LiveHeap, ParsedGoroutines, PprofEndpoint, ProbeKind, ProfileKind,
+    ProfileRecord, Snapshot, SnapshotForm, Waiting, Window, WindowEnd, WindowKind, check_profile,
+    parse_contention, parse_counts, parse_full, parse_heap,
 };
 use tokio::task::spawn_blocking;
 
 use super::h1::{self, Answer, Ask, Bounds, Failure};
-use super::{Headers, TraceParent};
+use super::{Headers, TraceParent, pprof_window};
 use crate::Recorder;
 
 /// No profile of the field is larger; a full goroutine dump stops here by itself.
 const BODY: Bounds = Bounds::whole(64 << 20);
 /// What a profile may take beyond its window: a large heap takes seconds to write out.
-const BEYOND_WINDOW: Duration = Duration::from_secs(10);
+pub(super) const BEYOND_WINDOW: Duration = Duration::from_secs(10);
 /// Measured: 11,000 goroutines take 0.2 s with debug=1, 2.2 s with debug=2.
 const GOROUTINES: Duration = Duration::from_secs(20);
+/// The block and the mutex profile have few stacks.
+const CONTENTION: Duration = Duration::from_secs(5);
+/// Read of the block and the mutex profile: what they say of themselves stands first.
+const HEAD: Bounds = Bounds::whole(256 << 10);
 /// Shown of what a server says about its refusal.
 const SHOWN: usize = 200;
 
-/// Takes a profile and records [`Event::Profile`], or why there is none. `window` is for CPU
-/// profiles, rounded up to seconds.
+/// Takes a profile and records [`Event::Profile`], or why there is none; of a CPU profile also
+/// [`Event::Window`]. `window` is for CPU profiles, rounded up to seconds.
 pub async fn profile(
     recorder: &Recorder,
     endpoint: &PprofEndpoint,
@@ -31,51 +36,138 @@ pub async fn profile(
     kind: ProfileKind,
     window: Option<Duration>,
 ) {
-    let window = window.filter(|_| kind == ProfileKind::Cpu);
-    let seconds = window.map(|window| window.as_millis().div_ceil(1000).max(1));
+    take(recorder, endpoint, headers, kind, window, false).await;
+}
+
+/// Takes a CPU profile that is compared with others of its kind.
+pub async fn short_window(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    window: Duration,
+) {
+    let kind = ProfileKind::Cpu;
+    take(recorder, endpoint, headers, kind, Some(window), true).await;
+}
+
+async fn take(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    kind: ProfileKind,
+    window: Option<Duration>,
+    short: bool,
+) {
+    // Without a number the handler takes 30 s.
+    let seconds = match kind {
+        ProfileKind::Cpu => Some(window.map_or(30, pprof_window::whole_seconds)),
+        ProfileKind::Heap => None,
+    };
     let (path, probe, blob) = match (kind, seconds) {
-        (ProfileKind::Cpu, Some(seconds)) => (
-            format!("profile?seconds={seconds}"),
+        (ProfileKind::Cpu, seconds) => (
+            format!("profile?seconds={}", seconds.unwrap_or(30)),
             ProbeKind::Cpu,
             "cpu.pb.gz",
         ),
-        (ProfileKind::Cpu, None) => ("profile".to_owned(), ProbeKind::Cpu, "cpu.pb.gz"),
         (ProfileKind::Heap, _) => ("heap".to_owned(), ProbeKind::Heap, "heap.pb.gz"),
     };
-    // Without a number the handler takes 30 s.
-    let window = window.unwrap_or(if kind == ProfileKind::Cpu {
-        Duration::from_secs(30)
-    } else {
-        Duration::ZERO
-    });
-    let url = url(endpoint, &path);
+    let patience = Duration::from_secs(seconds.unwrap_or(0)) + BEYOND_WINDOW;
     let at = recorder.now();
-    let came = fetch(recorder, endpoint, headers, &path, window + BEYOND_WINDOW).await;
+    let came = ask(
+        recorder,
+        endpoint,
+        headers,
+        &path,
+        BODY,
+        patience,
+        &mut |_| true,
+    )
+    .await;
     let until = recorder.now();
-    let checked = match came {
+    let of_window = came.as_ref().map(pprof_window::of_answer);
+    let of_window = of_window.unwrap_or_else(|failure| Some(pprof_window::of_failure(failure)));
+    let size = came.as_ref().map_or(0, |answer| answer.body.len());
+    let checked = match whole(came) {
         Ok(bytes) => spawn_blocking(move || {
-            check_profile(kind, &bytes)
-                .map(|()| bytes)
-                .map_err(|why| not_a_profile(&why))
+            let checked = check_profile(kind, &bytes);
+            checked.map(|recorded_ms| (bytes, recorded_ms))
         })
         .await
-        .unwrap_or_else(|_| Err("the profile could not be checked: our own bug".to_owned())),
-        Err(why) => Err(why),
+        .unwrap_or_else(|_| Err("the profile could not be checked: our own bug".to_owned()))
+        .map_err(|why| (pprof_window::of_content(&why), not_a_profile(&why))),
+        Err(why) => Err((WindowEnd::Foreign { why: why.clone() }, why)),
     };
+    // Whether a window as long as one wants can be had is asked of long ones.
+    if let Some(seconds) = seconds.filter(|_| !short) {
+        let of_content = checked.as_ref().err().map(|(end, _)| end.clone());
+        recorder.record(Event::Window(Window {
+            at,
+            until,
+            kind: WindowKind::Cpu,
+            reach: endpoint.reach.clone(),
+            path: format!("{}{path}", endpoint.prefix),
+            asked_ms: seconds.saturating_mul(1000),
+            end: of_window.or(of_content).unwrap_or(WindowEnd::Whole),
+            bytes: size as u64,
+            recorded_ms: checked
+                .as_ref()
+                .ok()
+                .and_then(|(_, recorded_ms)| *recorded_ms),
+        }));
+    }
     match checked {
-        Ok(bytes) => {
+        Ok((bytes, _)) => {
             let blob = recorder.numbered_blob(blob, bytes.into());
-            let asked_ms = seconds.map(|seconds| u64::try_from(seconds * 1000).unwrap_or(u64::MAX));
             recorder.record(Event::Profile(ProfileRecord {
                 at,
                 until,
                 kind,
-                url,
-                asked_ms,
+                url: url(endpoint, &path),
+                asked_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
                 blob,
+                short,
             }));
         }
-        Err(why) => recorder.failed(probe, url, why),
+        Err((_, why)) => recorder.failed(probe, url(endpoint, &path), why),
+    }
+}
+
+/// Reads the head of the block or the mutex profile and records [`Event::Contention`], or why it
+/// could not be read.
+pub async fn contention(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    profile: Waiting,
+) {
+    let path = format!("{}?debug=1", profile.endpoint());
+    let url = url(endpoint, &path);
+    let at = recorder.now();
+    let came = ask(
+        recorder,
+        endpoint,
+        headers,
+        &path,
+        HEAD,
+        CONTENTION,
+        &mut |_| true,
+    )
+    .await;
+    let text = match came {
+        // The end of a long text is not needed.
+        Ok(answer) if answer.status == StatusCode::OK => Ok(answer.text()),
+        Ok(answer) => Err(refused(&answer)),
+        Err(failure) => Err(broken(&failure)),
+    };
+    match text.and_then(|text| parse_contention(profile, &text)) {
+        Ok((period, stacks)) => recorder.record(Event::Contention(Contention {
+            at,
+            profile,
+            url,
+            period,
+            stacks,
+        })),
+        Err(why) => recorder.failed(ProbeKind::Contention, url, why),
     }
 }
 
@@ -90,14 +182,14 @@ pub async fn snapshot(
     label: &str,
 ) {
     let path = match form {
-        SnapshotForm::Counts => "goroutine?debug=1",
+        SnapshotForm::Counts | SnapshotForm::Total => "goroutine?debug=1",
         SnapshotForm::Full => "goroutine?debug=2",
     };
     let at = recorder.now();
     let came = fetch(recorder, endpoint, headers, path, GOROUTINES).await;
     let until = recorder.now();
     let parse = move |bytes: &[u8]| match form {
-        SnapshotForm::Counts => parse_counts(bytes),
+        SnapshotForm::Counts | SnapshotForm::Total => parse_counts(bytes),
         SnapshotForm::Full => parse_full(bytes),
     };
     let parsed = match came {
@@ -167,7 +259,7 @@ pub async fn live_heap(
     }
 }
 
-fn url(endpoint: &PprofEndpoint, path: &str) -> String {
+pub(super) fn url(endpoint: &PprofEndpoint, path: &str) -> String {
     endpoint.url(path)
 }
 
@@ -178,6 +270,23 @@ async fn fetch(
     path: &str,
     within: Duration,
 ) -> Result<bytes::Bytes, String> {
+    whole(
+        ask(recorder, endpoint, headers, path, BODY, within, &mut |_| {
+            true
+        })
+        .await,
+    )
+}
+
+pub(super) async fn ask(
+    recorder: &Recorder,
+    endpoint: &PprofEndpoint,
+    headers: &Headers,
+    path: &str,
+    bounds: Bounds,
+    within: Duration,
+    each: &mut (dyn FnMut(&[u8]) -> bool + Send),
+) -> Result<Answer, Failure> {
     // The trace under which the listener was asked what it speaks: its spans are known as ours.
     let known = recorder.read(|seen| {
         seen.facts_of(&endpoint.reach)
@@ -185,7 +294,11 @@ async fn fetch(
     });
     let trace = known.map_or_else(TraceParent::fresh, |id| TraceParent::within(&id));
     let ask = Ask::get(&format!("{}{path}", endpoint.prefix), headers.with(&trace));
-    match h1::ask(&endpoint.reach, ask, BODY, within).await {
+    h1::ask_through(&endpoint.reach, ask, bounds, within, each).await
+}
+
+fn whole(came: Result<Answer, Failure>) -> Result<bytes::Bytes, String> {
+    match came {
         Err(failure) => Err(broken(&failure)),
         Ok(answer) if answer.more => Err(format!(
             "the answer is longer than {} MiB and was left there; no profile is: does something else answer at this path?",
@@ -209,7 +322,7 @@ fn not_a_profile(why: &str) -> String {
     format!("{why}{remedy}")
 }
 
-fn broken(failure: &Failure) -> String {
+pub(super) fn broken(failure: &Failure) -> String {
     let remedy = match failure {
         Failure::Connect(_) => "; has the service stopped, or moved its pprof listener?",
         Failure::Empty => {
@@ -227,14 +340,8 @@ fn broken(failure: &Failure) -> String {
     format!("{failure}{remedy}")
 }
 
-fn refused(answer: &Answer) -> String {
-    let said: String = answer
-        .text()
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(SHOWN)
-        .collect();
+pub(super) fn refused(answer: &Answer) -> String {
+    let said = said(answer);
     let status = answer.status;
     let remedy = if said.contains("already in use") {
         "another profiler runs: stop the continuous profiler or the other `go tool pprof` for the length of the window, then run again"
@@ -257,4 +364,11 @@ fn refused(answer: &Answer) -> String {
     } else {
         format!("answered {status} ({said}); {remedy}")
     }
+}
+
+/// The beginning of what an answer says.
+pub(super) fn said(answer: &Answer) -> String {
+    let text = answer.text();
+    let plain = text.trim().chars().filter(|c| !c.is_control());
+    plain.take(SHOWN).collect()
 }

@@ -1,21 +1,42 @@
 //! Is this net/http/pprof, and which profiles has it?
 //!
 //! An application may answer any path with a page of its own, so an index proves nothing: a
-//! profile must come. No CPU profile and no execution trace is started here: both have one user
-//! at a time.
+//! profile must come. Where one does, every other endpoint is asked once, in its text form, which
+//! is cheap and says first what it is. No CPU profile and no execution trace is started here: both
+//! have one user at a time, and are asked for over the whole window later.
 
+use bytes::Bytes;
 use http::StatusCode;
+use shakedown_evidence::{EndpointAnswer, EndpointAsked};
 
 use super::h1::{Answer, Failure};
 
-/// Profiles served by handlers of their own; the index lists them even where they are missing.
+/// Endpoints that answer at once, and how the text of each begins. The runtime calls two of them by
+/// older names.
+const TEXTS: [(&str, &str); 6] = [
+    ("goroutine", "goroutine profile: "),
+    ("heap", "heap profile: "),
+    ("allocs", "heap profile: "),
+    ("block", "--- contention:"),
+    ("mutex", "--- mutex:"),
+    ("threadcreate", "threadcreate profile: "),
+];
+/// Either of them proves that this is pprof: no page begins like that by chance.
+const PROOFS: usize = 2;
+/// Endpoints with handlers of their own; the index lists them even where they are missing.
 const OWN_HANDLERS: [&str; 2] = ["cmdline", "symbol"];
+/// Name under which the index itself is recorded.
+const INDEX: &str = "index";
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listing {
     /// Profiles that the index lists or that answered; none if this is not pprof.
     pub(crate) profiles: Vec<String>,
+    /// What each endpoint answered; none if this is not pprof.
+    pub(crate) asked: Vec<EndpointAsked>,
+    /// The command line as `cmdline` shows it: words separated by zero bytes.
+    pub(crate) cmdline: Option<Bytes>,
     /// A path, and what stood in the way there.
     pub(crate) unclear: Option<(String, String)>,
 }
@@ -26,38 +47,94 @@ pub(crate) async fn look(
     mut get: impl AsyncFnMut(&str) -> Result<Answer, Failure>,
 ) -> Listing {
     let index = get(prefix).await;
-    let mut unclear = in_the_way(prefix, &index);
-    let mut profiles = index.as_ref().map(listed).unwrap_or_default();
-    let is_listed = !profiles.is_empty();
+    let mut listing = Listing {
+        profiles: index.as_ref().map(listed).unwrap_or_default(),
+        unclear: in_the_way(prefix, &index),
+        ..Listing::default()
+    };
+    let works = index.as_ref().is_ok_and(is_index);
+    listing.asked.push(asked(INDEX, &index, works));
     let mut proven = false;
-    for (name, path) in [("goroutine", "goroutine?debug=1"), ("heap", "heap?debug=1")] {
-        // One proof is enough where the index lists the rest.
-        if proven && is_listed {
-            continue;
+    for (position, (name, head)) in TEXTS.into_iter().enumerate() {
+        if position == PROOFS && !proven {
+            break;
         }
-        let path = format!("{prefix}{path}");
+        let path = format!("{prefix}{name}?debug=1");
         let answered = get(&path).await;
-        unclear = unclear.or_else(|| in_the_way(&path, &answered));
-        if answered.is_ok_and(|answer| is_profile(name, &answer)) {
-            proven = true;
-            add(&mut profiles, name);
+        let works = answered
+            .as_ref()
+            .is_ok_and(|answer| is_profile(head, answer));
+        if position < PROOFS {
+            listing.unclear = listing.unclear.or_else(|| in_the_way(&path, &answered));
+            proven |= works;
         }
+        if works {
+            add(&mut listing.profiles, name);
+        }
+        listing.asked.push(asked(name, &answered, works));
     }
     if !proven {
         return Listing {
-            profiles: Vec::new(),
-            unclear,
+            unclear: listing.unclear,
+            ..Listing::default()
         };
     }
     for name in OWN_HANDLERS {
         let answered = get(&format!("{prefix}{name}")).await;
-        if answered.is_ok_and(|answer| is_plain_text(&answer)) {
-            add(&mut profiles, name);
+        let works = answered.as_ref().is_ok_and(is_plain_text);
+        if works {
+            add(&mut listing.profiles, name);
         } else {
-            profiles.retain(|known| known != name);
+            listing.profiles.retain(|known| known != name);
+        }
+        listing.asked.push(asked(name, &answered, works));
+        if name == "cmdline" && works {
+            listing.cmdline = answered.ok().map(|answer| answer.body);
         }
     }
-    Listing { profiles, unclear }
+    listing
+}
+
+/// What an endpoint answered, in the terms of the evidence.
+fn asked(name: &str, answered: &Result<Answer, Failure>, works: bool) -> EndpointAsked {
+    let answer = match answered {
+        Ok(_) if works => EndpointAnswer::Works,
+        Ok(answer) => match answer.status.as_u16() {
+            status @ (404 | 405 | 501) => EndpointAnswer::Absent { status },
+            401 | 403 | 429 => EndpointAnswer::Unseen {
+                why: format!("answered {}", answer.status),
+            },
+            200 => EndpointAnswer::Broken {
+                what: format!("answered `{}`", first_line(answer)),
+            },
+            _ => EndpointAnswer::Broken {
+                what: format!("answered {}", answer.status),
+            },
+        },
+        Err(failure @ (Failure::Empty | Failure::Cut { .. } | Failure::NotHttp(_))) => {
+            EndpointAnswer::Broken {
+                what: failure.to_string(),
+            }
+        }
+        Err(failure) => EndpointAnswer::Unseen {
+            why: failure.to_string(),
+        },
+    };
+    EndpointAsked {
+        name: name.to_owned(),
+        answer,
+    }
+}
+
+fn first_line(answer: &Answer) -> String {
+    let text = answer.text();
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().filter(|c| !c.is_control()).take(60).collect()
+}
+
+/// Pages of their own are fine as long as they show the way to the profiles.
+fn is_index(answer: &Answer) -> bool {
+    answer.status == StatusCode::OK && answer.text().contains("goroutine")
 }
 
 fn add(profiles: &mut Vec<String>, name: &str) {
@@ -107,8 +184,7 @@ fn listed(index: &Answer) -> Vec<String> {
     }
 }
 
-fn is_profile(name: &str, answer: &Answer) -> bool {
-    let head = format!("{name} profile: ");
+fn is_profile(head: &str, answer: &Answer) -> bool {
     let is_text = answer.body.starts_with(head.as_bytes());
     // A service in another language may know the binary form only.
     let is_gzip =
@@ -159,7 +235,63 @@ mod tests {
             "/p/goroutine?debug=1" => answer(200, "text/plain", "goroutine profile: total 3\n"),
             _ => answer(404, "text/plain", "Unknown profile"),
         };
-        assert_eq!(check(site).await.profiles, ["goroutine"]);
+        let listing = check(site).await;
+        assert_eq!(listing.profiles, ["goroutine"]);
+        let absent = |name: &str| EndpointAsked {
+            name: name.into(),
+            answer: EndpointAnswer::Absent { status: 404 },
+        };
+        let works = |name: &str| EndpointAsked {
+            name: name.into(),
+            answer: EndpointAnswer::Works,
+        };
+        let rest = [
+            "heap",
+            "allocs",
+            "block",
+            "mutex",
+            "threadcreate",
+            "cmdline",
+            "symbol",
+        ];
+        let mut all = vec![works("index"), works("goroutine")];
+        all.extend(rest.map(absent));
+        assert_eq!(listing.asked, all);
+    }
+
+    #[tokio::test]
+    async fn what_an_endpoint_answered_is_told_apart() {
+        let site = |path: &str| match path {
+            "/p/" => answer(404, "text/plain", ""),
+            "/p/goroutine?debug=1" => answer(200, "text/plain", "goroutine profile: total 3\n"),
+            "/p/heap?debug=1" => answer(200, "text/html", "<h1>Shop</h1>\nx"),
+            "/p/allocs?debug=1" => answer(500, "text/plain", ""),
+            "/p/block?debug=1" => answer(200, "text/plain", "--- contention:\n"),
+            "/p/mutex?debug=1" => answer(403, "text/plain", ""),
+            "/p/cmdline" => answer(200, "text/plain", "./orders\0-v"),
+            _ => answer(404, "text/plain", ""),
+        };
+        let listing = check(site).await;
+        let answers: Vec<&EndpointAnswer> =
+            listing.asked.iter().map(|asked| &asked.answer).collect();
+        let absent = EndpointAnswer::Absent { status: 404 };
+        let broken = |what: &str| EndpointAnswer::Broken { what: what.into() };
+        let why = "answered 403 Forbidden".to_owned();
+        assert_eq!(
+            answers,
+            [
+                &absent,
+                &EndpointAnswer::Works,
+                &broken("answered `<h1>Shop</h1>`"),
+                &broken("answered 500 Internal Server Error"),
+                &EndpointAnswer::Works,
+                &EndpointAnswer::Unseen { why },
+                &absent,
+                &EndpointAnswer::Works,
+                &absent,
+            ]
+        );
+        assert_eq!(listing.cmdline.as_deref(), Some(&b"./orders\0-v"[..]));
     }
 
     #[tokio::test]

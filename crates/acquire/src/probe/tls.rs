@@ -2,10 +2,12 @@
 //!
 //! Whom we believe is said once, by flags of the command, and holds for the process, as the trust
 //! store of the system would. Nobody is believed unless it was said: then a TLS listener is named as
-//! what it is, and not looked into. Certificates of ours are not shown to anybody, so a listener that
-//! asks for one is not entered.
+//! what it is, and not looked into. Certificates of ours are shown to nobody by a check, so a
+//! listener that asks for one is not entered. `shakedown pprof` says both anew for each fetch, by the
+//! URL and by flags ([`Credentials`]).
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::TlsConnector;
@@ -17,7 +19,7 @@ use tokio_rustls::rustls::crypto::{
     CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature,
 };
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -36,7 +38,16 @@ pub enum Trust {
     Everybody,
 }
 
-/// A file of authorities that cannot be used.
+/// What one fetch speaks TLS with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Credentials {
+    /// Files of authorities (PEM); the first that is there counts.
+    pub authorities: Vec<PathBuf>,
+    /// What we show: certificate and key (PEM).
+    pub shown: Option<(PathBuf, PathBuf)>,
+}
+
+/// A file that TLS cannot be spoken with.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// It cannot be read.
@@ -52,6 +63,14 @@ pub enum TrustError {
     Empty {
         /// Which.
         path: PathBuf,
+    },
+    /// A certificate or key of ours cannot be used.
+    #[error("could not load certificate/key pair {path}: {why}")]
+    Shown {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// rustls cannot be set up: our own bug.
     #[error("TLS cannot be spoken: {0}")]
@@ -95,7 +114,28 @@ pub(crate) fn is_spoken() -> bool {
     TRUSTED.get().is_some()
 }
 
+/// The configuration of one fetch; `anybody` believes every certificate.
+pub(super) fn config_of(
+    credentials: &Credentials,
+    anybody: bool,
+) -> Result<ClientConfig, TrustError> {
+    let there = |path: &&PathBuf| path.exists();
+    let found = credentials.authorities.iter().find(there);
+    let path = found.or(credentials.authorities.first());
+    let trust = match path {
+        _ if anybody => Trust::Everybody,
+        Some(path) => Trust::Authorities(path.clone()),
+        None => Trust::Authorities(PathBuf::new()),
+    };
+    let shown = credentials.shown.as_ref();
+    whole_config(&trust, shown.map(|(c, k)| (c.as_path(), k.as_path())))
+}
+
 fn config(trust: &Trust) -> Result<ClientConfig, TrustError> {
+    whole_config(trust, None)
+}
+
+fn whole_config(trust: &Trust, shown: Option<(&Path, &Path)>) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
@@ -105,7 +145,19 @@ fn config(trust: &Trust) -> Result<ClientConfig, TrustError> {
             .with_custom_certificate_verifier(Arc::new(Anyone(provider))),
         Trust::Authorities(path) => builder.with_root_certificates(authorities(path.clone())?),
     };
-    Ok(builder.with_no_client_auth())
+    let Some((certificate, key)) = shown else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let unusable = |path: &Path, why: String| TrustError::Shown {
+        path: path.to_owned(),
+        why,
+    };
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let chain: Vec<_> = chain.map_err(|error| unusable(certificate, error.to_string()))?;
+    let secret = PrivateKeyDer::from_pem_file(key);
+    let secret = secret.map_err(|error| unusable(key, error.to_string()))?;
+    let paired = builder.with_client_auth_cert(chain, secret);
+    paired.map_err(|error| unusable(key, error.to_string()))
 }
 
 fn authorities(path: PathBuf) -> Result<RootCertStore, TrustError> {
@@ -136,15 +188,7 @@ pub(crate) async fn enter(
     let trusted = TRUSTED
         .get()
         .ok_or_else(|| format!("{address} speaks TLS; give --ca FILE or --insecure"))?;
-    let mut config = trusted.clone();
-    config.alpn_protocols = inside.names();
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host
-        .trim_start_matches('[')
-        .trim_end_matches(']')
-        .to_owned();
-    let name = ServerName::try_from(host).map_err(|error| format!("{address}: {error}"))?;
-    let entering = TlsConnector::from(Arc::new(config)).connect(name, over);
+    let entering = handshake(address, over, trusted.clone(), inside);
     entering.await.map_err(|error| {
         let said = error.to_string();
         let remedy = if said.contains("CaUsedAsEndEntity") {
@@ -156,6 +200,25 @@ pub(crate) async fn enter(
         };
         format!("{address}: the TLS handshake failed: {error}{remedy}")
     })
+}
+
+/// The handshake as `config` has it.
+pub(super) async fn handshake(
+    address: &str,
+    over: Plain,
+    mut config: ClientConfig,
+    inside: Inside,
+) -> io::Result<TlsStream<Plain>> {
+    config.alpn_protocols = inside.names();
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let name = ServerName::try_from(host).map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(config))
+        .connect(name, over)
+        .await
 }
 
 /// Believes every certificate; only that its owner has its key is checked.

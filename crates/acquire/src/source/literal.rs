@@ -12,13 +12,18 @@ use super::walk::{Language, WalkLimits, walk};
 const LETTERS_MIN: usize = 3;
 /// Shorter runs are in every file, and looking for them saves nothing.
 const RUN_MIN: usize = 3;
+/// Letters and digits of a format beside its verbs: `request %s failed` says enough, `%s: %s` not.
+const FORMAT_LETTERS_MIN: usize = 8;
+/// Words of a text of which one stands in any format that gives it.
+const WORDS: usize = 3;
 
 /// Looks for each text in the string literals of a service's Go and Rust source.
 ///
 /// A text is the constant part of a message, with `*` for what varies: `order * audited` stands
 /// in `"order %s audited"`. If a literal says exactly the text, only such literals count;
-/// otherwise those that hold its pieces in order do. Every text gets an answer, in the order
-/// given; paths are relative to the root.
+/// otherwise those that hold its pieces in order do; otherwise formats that give the text when a
+/// verb stands for what never varied in this run, those that say most of it. Every text gets an
+/// answer, in the order given; paths are relative to the root.
 #[must_use]
 pub fn find_literals(root: &Path, texts: &[String], limits: &WalkLimits) -> Vec<SourceLiteral> {
     let mut searches: Vec<_> = texts.iter().map(|text| Search::new(text)).collect();
@@ -48,10 +53,15 @@ struct Search<'t> {
     text: &'t str,
     /// The longest run of bytes that no literal escapes: most files do not hold it.
     run: Option<Finder<'t>>,
+    /// The longest words.
+    words: Vec<Finder<'t>>,
     /// False if the text is too vague.
     worth_it: bool,
     exact: Vec<(String, u32)>,
     holding: Vec<(String, u32)>,
+    /// Formats that give the text, and the letters that they say themselves.
+    formats: Vec<(String, u32)>,
+    said: usize,
 }
 
 impl<'t> Search<'t> {
@@ -61,20 +71,28 @@ impl<'t> Search<'t> {
             .split(is_escaped_or_varies)
             .max_by_key(|run| run.len())
             .filter(|run| run.len() >= RUN_MIN);
-        let letters = text.chars().filter(|char| char.is_alphanumeric()).count();
+        let mut words: Vec<&str> = text
+            .split(|char: char| char == ' ' || is_escaped_or_varies(char))
+            .filter(|word| word.len() >= RUN_MIN)
+            .collect();
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        words.truncate(WORDS);
         Self {
             asked,
             text,
             run: run.map(Finder::new),
-            worth_it: letters >= LETTERS_MIN,
+            words: words.into_iter().map(Finder::new).collect(),
+            worth_it: letters(text) >= LETTERS_MIN,
             exact: Vec::new(),
             holding: Vec::new(),
+            formats: Vec::new(),
+            said: 0,
         }
     }
 
     fn may_stand_in(&self, source: &[u8]) -> bool {
-        let holds_run = |run: &Finder<'_>| run.find(source).is_some();
-        self.worth_it && self.run.as_ref().is_none_or(holds_run)
+        let stands = |run: &Finder<'_>| run.find(source).is_some();
+        self.worth_it && (self.run.as_ref().is_none_or(stands) || self.words.iter().any(stands))
     }
 
     fn look(&mut self, file: &str, literal: &Literal, pattern: &str, places: usize) {
@@ -83,6 +101,12 @@ impl<'t> Search<'t> {
             &mut self.exact
         } else if forms.iter().any(|form| holds(form, self.text)) {
             &mut self.holding
+        } else if gives(forms[1], self.text) && letters(forms[1]) >= self.said {
+            if letters(forms[1]) > self.said {
+                self.formats.clear();
+                self.said = letters(forms[1]);
+            }
+            &mut self.formats
         } else {
             return;
         };
@@ -92,14 +116,11 @@ impl<'t> Search<'t> {
     }
 
     fn answer(self) -> SourceLiteral {
-        let places = if self.exact.is_empty() {
-            self.holding
-        } else {
-            self.exact
-        };
+        let mut kinds = [self.exact, self.holding, self.formats].into_iter();
+        let places = kinds.find(|places| !places.is_empty());
         SourceLiteral {
             text: self.asked.to_owned(),
-            places,
+            places: places.unwrap_or_default(),
         }
     }
 }
@@ -119,6 +140,36 @@ fn holds(literal: &str, text: &str) -> bool {
         }
         found.is_some()
     })
+}
+
+/// The format becomes the text if each `*` stands for something.
+fn gives(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return false;
+    };
+    if letters(pattern) < FORMAT_LETTERS_MIN {
+        return false;
+    }
+    let Some(mut left) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        // The first place is as good as any for what comes after it; something stands before it.
+        let Some(at) = left.char_indices().skip(1).find_map(|(from, _)| {
+            let found = left[from..].find(piece)?;
+            Some(from + found)
+        }) else {
+            return false;
+        };
+        left = &left[at + piece.len()..];
+    }
+    left.len() > last.len() && left.ends_with(last)
+}
+
+fn letters(text: &str) -> usize {
+    text.chars().filter(|char| char.is_alphanumeric()).count()
 }
 
 /// The literal with `*` for its format verbs: what its messages look like.
@@ -214,6 +265,23 @@ mod tests {
         let files = [("orders.go", ORDERS), ("more.go", more)];
         assert_eq!(check(&files, "order stored"), [at("orders.go", 5)]);
         assert_eq!(check(&files, "stored twice"), [at("more.go", 2)]);
+    }
+
+    #[test]
+    fn a_verb_may_stand_for_what_never_varied() {
+        let source = "package x\n\nfunc f() {\n\tlog.Printf(\"order %s audited by %s\", id, who)\n\tlog.Printf(\"%s %s\", a, b)\n\tlog.Printf(\"order %s\", id)\n}\n";
+        let files = [("orders.go", source)];
+        for (text, line) in [
+            ("order * audited by root", Some(4)),
+            ("order 7 audited by *", Some(4)),
+            ("order 7 audited by root", Some(4)),
+            // Too little of it is said by the format.
+            ("order 7", None),
+            ("cache 7", None),
+        ] {
+            let places: Vec<_> = line.map(|line| at("orders.go", line)).into_iter().collect();
+            assert_eq!(check(&files, text), places, "{text}");
+        }
     }
 
     #[test]

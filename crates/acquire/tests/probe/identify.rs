@@ -1,7 +1,7 @@
 //! Listeners are told apart by what they answer.
 
 use shakedown_evidence::Speaks::{
-    self, Grpc, H2c, Health, Http1, Pprof, Prometheus, Reflection, Tls,
+    self, GoroutineMetric, Grpc, H2c, Health, Http1, Pprof, Prometheus, Reflection, Tls,
 };
 
 use super::hostile::{Reply, refused, server};
@@ -41,7 +41,7 @@ async fn grpc_that_knows_only_the_old_reflection_or_none() {
 async fn an_application_hears_questions_with_ids_that_are_recorded() {
     let mut peer = Peer::start().await;
     let (facts, _) = facts(&peer.at("app")).await;
-    assert_eq!(facts.speaks, [Http1, Prometheus]);
+    assert_eq!(facts.speaks, [Http1, Prometheus, GoroutineMetric]);
     let heard = peer.event("root").await;
     let id = heard["traceparent"]
         .as_str()
@@ -59,7 +59,11 @@ async fn an_application_hears_questions_with_ids_that_are_recorded() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_port_may_speak_both_versions_of_http() {
     let peer = Peer::start().await;
-    check(&peer.at("mixed"), &[Http1, H2c, Prometheus]).await;
+    check(
+        &peer.at("mixed"),
+        &[Http1, H2c, Prometheus, GoroutineMetric],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

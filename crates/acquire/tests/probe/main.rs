@@ -2,6 +2,7 @@
 //! sockets that answer badly.
 
 mod calls;
+mod fetch;
 mod grpcurl;
 mod half;
 mod hostile;
@@ -10,3 +11,4 @@ mod peer;
 mod pprof;
 mod ready;
 mod run;
+mod windows;

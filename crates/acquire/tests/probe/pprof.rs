@@ -15,6 +15,7 @@ fn endpoint(reach: &str) -> PprofEndpoint {
         reach: reach.to_owned(),
         prefix: "/debug/pprof/".to_owned(),
         profiles: Vec::new(),
+        asked: Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use shakedown_evidence::{
 };
 use shakedown_findings::{Exhibit, Location, Moment};
 
-use super::stalled;
+use super::{quit, stalled};
 use crate::exhibits;
 
 /// What the audit of one request came to.
@@ -39,10 +39,8 @@ pub(crate) struct Late<'a> {
     /// The stall that held while they went on.
     pub behind: Option<&'a Stall>,
     pub stack: Option<&'a Stack>,
-    /// When stalls held and let go.
-    pub stalls: &'a [StallChange],
-    pub example: &'a Call,
-    pub catch: Catch,
+    /// What happened in one of the calls.
+    pub course: Vec<Moment>,
 }
 
 /// Why no audit of any request can be judged.
@@ -105,6 +103,9 @@ pub(crate) fn judge(seen: &Evidence, request: usize, purpose: Purpose) -> Audit<
             to_prove: "an instance, or a time, without other callers".into(),
         };
     }
+    if seen.pprof.is_empty() {
+        return quit::judge(seen, request, purpose, caught::moment(shortest, deadline));
+    }
     match caught::moment(shortest, deadline) {
         Some(moment) => judge_calls(seen, request, purpose, moment, None),
         None => stalled::judge(seen, request, purpose, shortest),
@@ -160,10 +161,8 @@ pub(super) fn judge_calls<'a>(
             longest: worst.overran(),
             moment,
             behind,
-            stalls: &seen.stalls,
             stack: usual_stack(seen, &late),
-            example,
-            catch: worst,
+            course: course(&seen.stalls, behind, example, worst),
         });
     }
     // On a busy machine a handler may be late once; one call in five is not a habit.
@@ -180,6 +179,9 @@ pub(super) fn judge_calls<'a>(
             slowest,
             behind,
         };
+    }
+    if let Some(unnamed) = unnamed(seen, &subject).filter(|_| catches.is_empty()) {
+        return unnamed;
     }
     if catches.len() < CALLS {
         return Audit::NotExercised {
@@ -198,6 +200,15 @@ pub(super) fn judge_calls<'a>(
         ),
         to_prove: "run again on a machine that is less busy".into(),
     }
+}
+
+/// A service in Rust whose handlers run in tasks that no dump shows.
+pub(super) fn unnamed<'a>(seen: &Evidence, subject: &str) -> Option<Audit<'a>> {
+    let unnamed = seen.is_rust() && seen.stacks.iter().all(|stack| stack.serves.is_none());
+    unnamed.then(|| Audit::NotExercised {
+        why: format!("{subject}: none of the service's tasks says for which request it works"),
+        to_prove: "Kit::serve or Kit::serve_bare of shakedown-kit, whose tasks have an rpc or route label in /debug/pprof/goroutine; other servers spawn theirs unseen".into(),
+    })
 }
 
 pub(super) fn said(end: &CallEnd) -> String {
@@ -271,59 +282,57 @@ impl Late<'_> {
         let place = self.place(seen);
         let mut exhibits: Vec<Exhibit> =
             exhibits::source(seen, place.as_ref()).into_iter().collect();
-        exhibits.push(self.timeline());
+        exhibits.push(Exhibit::Timeline {
+            title: "one of the calls".into(),
+            moments: self.course.clone(),
+        });
         exhibits.extend(self.stack.map(|stack| {
             exhibits::stack_to_own(seen, "the handler after its caller had gone", stack)
         }));
         exhibits
     }
+}
 
-    fn timeline(&self) -> Exhibit {
-        let since =
-            |at: At| u64::try_from((at - self.example.sent.at).as_micros()).unwrap_or(u64::MAX);
-        let mut moments = vec![Moment {
-            at_us: 0,
-            what: "sent".into(),
-        }];
-        let deadline = self.example.sent.deadline_ms.is_some();
-        if let Some(stall) = self.behind {
-            let let_go = |change: &&StallChange| {
-                change.name == stall.name && !change.holds && change.at > self.example.sent.at
-            };
-            let let_go = self.stalls.iter().find(let_go);
-            moments.extend(let_go.map(|change| Moment {
-                at_us: since(change.at),
-                what: format!("{} answers again", stall.name),
-            }));
-        }
-        moments.push(Moment {
-            at_us: since(self.catch.due),
-            what: if deadline {
-                "deadline"
-            } else {
-                "the caller left"
-            }
-            .into(),
-        });
-        if let (true, Some(ended)) = (deadline, &self.example.ended) {
-            moments.push(Moment {
-                at_us: since(ended.at),
-                what: format!("the caller saw{}", saw(&ended.end)),
-            });
-        }
-        moments.extend(self.catch.last_seen.map(|at| Moment {
-            at_us: since(at),
-            what: "handler still running".into(),
-        }));
-        moments.extend(self.catch.gone.map(|at| Moment {
-            at_us: since(at),
-            what: "handler gone".into(),
-        }));
-        moments.sort_by_key(|moment| moment.at_us);
-        Exhibit::Timeline {
-            title: "one of the calls".into(),
-            moments,
-        }
+/// The course of one call, its first moment when it was sent.
+fn course(
+    stalls: &[StallChange],
+    behind: Option<&Stall>,
+    example: &Call,
+    catch: Catch,
+) -> Vec<Moment> {
+    let since = |at: At| u64::try_from((at - example.sent.at).as_micros()).unwrap_or(u64::MAX);
+    let at = |at_us, what: &str| Moment {
+        at_us,
+        what: what.into(),
+    };
+    let mut moments = vec![at(0, "sent")];
+    let deadline = example.sent.deadline_ms.is_some();
+    if let Some(stall) = behind {
+        let let_go = |change: &&StallChange| {
+            change.name == stall.name && !change.holds && change.at > example.sent.at
+        };
+        let let_go = stalls.iter().find(let_go);
+        let again = format!("{} answers again", stall.name);
+        moments.extend(let_go.map(|change| at(since(change.at), &again)));
+    }
+    moments.push(at(since(catch.due), interest_ends(deadline)));
+    if let (true, Some(ended)) = (deadline, &example.ended) {
+        let saw = format!("the caller saw{}", saw(&ended.end));
+        moments.push(at(since(ended.at), &saw));
+    }
+    let last_seen = catch.last_seen.map(since);
+    moments.extend(last_seen.map(|seen| at(seen, "handler still running")));
+    moments.extend(catch.gone.map(|gone| at(since(gone), "handler gone")));
+    moments.sort_by_key(|moment| moment.at_us);
+    moments
+}
+
+/// What ends the interest of a caller.
+pub(super) const fn interest_ends(deadline: bool) -> &'static str {
+    if deadline {
+        "deadline"
+    } else {
+        "the caller left"
     }
 }
 

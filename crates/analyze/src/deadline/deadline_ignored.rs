@@ -84,7 +84,7 @@ pub(super) fn judge_requests(
     if let Some((why, to_prove)) = seen.run.access.refusal(Consent::Audits) {
         return Judgement::not_exercised(why, to_prove);
     }
-    if let Some((why, to_prove)) = audits::blocked(seen) {
+    if let Some((why, to_prove)) = audits::blocked(seen).filter(|_| seen.quit_audits.is_empty()) {
         return Judgement::inconclusive(why, to_prove);
     }
     let mut findings = Vec::new();

@@ -128,6 +128,9 @@ fn not_caught<'a>(
             to_prove: "a client that connects again by itself, or answers = \"300ms\" for the stall in shakedown.toml".into(),
         };
     }
+    if let Some(unnamed) = super::audits::unnamed(seen, subject) {
+        return unnamed;
+    }
     let reasons: Vec<String> = idle.iter().map(Idle::why).collect();
     Audit::NotExercised {
         why: format!("{}, and {}", takes(subject, usual), reasons.join("; ")),

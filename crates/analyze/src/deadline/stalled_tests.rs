@@ -1,6 +1,7 @@
 use shakedown_evidence::{
-    Answers, At, CallEnd, CallEnded, CallSent, Connections, Event, Frame, GoroutineGroup, Listener,
-    PprofEndpoint, Request, RequestKind, Snapshot, SnapshotForm, Stack, StallChange,
+    Answers, At, BuildInfo, CallEnd, CallEnded, CallSent, Connections, Event, Frame,
+    GoroutineGroup, Listener, PprofEndpoint, Request, RequestKind, Serves, Snapshot, SnapshotForm,
+    Stack, StallChange,
 };
 use shakedown_findings::{Exhibit, Outcome};
 
@@ -57,6 +58,7 @@ impl Made {
             reach: "127.0.0.1:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["goroutine".into()],
+            asked: Vec::new(),
         }));
         for functions in [
             &[
@@ -82,6 +84,35 @@ impl Made {
             made.call(purpose, None, 3, end(0));
         }
         made
+    }
+
+    /// The same service in Rust: its handler is a task, with these words of what it serves.
+    fn in_rust(mut self, serves: Option<Serves>) -> Self {
+        self.seen.apply(Event::Build(BuildInfo {
+            executable: "/app/svc".into(),
+            rust: Some("1.95.0".into()),
+            ..BuildInfo::default()
+        }));
+        let registry = "/root/.cargo/registry/src/index.crates.io-1/";
+        let frame = |function: &str, file: &str| Frame {
+            function: function.into(),
+            file: file.into(),
+            line: 7,
+        };
+        self.seen.stacks[0] = Stack {
+            frames: vec![
+                frame("tokio::sync::oneshot::Receiver<T>::poll", registry),
+                frame(
+                    "db::Connection::query",
+                    &format!("{registry}db-1.0.0/src/lib.rs"),
+                ),
+                frame("svc::api::find", "/src/svc/src/api.rs"),
+                frame("kit::request", "/src/kit/connections.rs"),
+            ],
+            serves,
+            ..Stack::default()
+        };
+        self
     }
 
     fn pass(&mut self, ms: u64) -> At {
@@ -227,6 +258,34 @@ fn a_handler_that_stops_behind_a_stall_passes() {
         reason.contains("5 calls") && reason.contains("(behind stall db)"),
         "{reason}"
     );
+}
+
+#[test]
+fn a_handler_in_rust_is_known_by_the_label_of_its_task() {
+    let check = |serves, calls: &[Call]| {
+        let made = Made::new(HELD).in_rust(serves).behind("db", calls);
+        RULE.judged(&made.seen)
+    };
+    let get = || Some(Serves::Rpc("pkg.Svc/Get".into()));
+    let stops = check(get(), &[Call::GoneAfter(5); 5]);
+    assert_eq!(stops.outcome.name(), "passed", "{stops:?}");
+    let goes_on = check(get(), &[Call::GoneAfter(600); 5]);
+    let [finding] = goes_on.findings.as_slice() else {
+        panic!("{goes_on:?}");
+    };
+    let place = finding.location.as_ref().expect("the service's own frame");
+    assert_eq!(place.function.as_deref(), Some("svc::api::find"));
+    assert!(finding.fix.contains("DeadlineLayer"), "{}", finding.fix);
+    // Tasks that say for nobody that they work, and one that works for somebody else.
+    let unnamed = check(None, &[Call::GoneAfter(600); 5]);
+    let (why, to_prove) = reason(&unnamed.outcome);
+    assert!(why.contains("none of the service's tasks says"), "{why}");
+    assert!(to_prove.contains("Kit::serve"), "{to_prove}");
+    let other = check(
+        Some(Serves::Rpc("pkg.Svc/List".into())),
+        &[Call::GoneAfter(600); 5],
+    );
+    assert_eq!(other.outcome.name(), "not exercised", "{other:?}");
 }
 
 #[test]

@@ -202,7 +202,11 @@ fn nothing_shown<'a>(
                 format!(
                     "{subject}: the handler's status was not seen: its server reset the stream first in {resets} calls, and no server span has rpc.response.status_code or rpc.grpc.status_code"
                 ),
-                "otelgrpc on the server (grpc.StatsHandler(otelgrpc.NewServerHandler())): its spans have the handler's own status".into(),
+                if seen.is_rust() {
+                    "shakedown_kit::trace::TraceLayer around the server, with feature otel: its spans have the status that was answered".into()
+                } else {
+                    "otelgrpc on the server (grpc.StatsHandler(otelgrpc.NewServerHandler())): its spans have the handler's own status".into()
+                },
             )
         }
     }

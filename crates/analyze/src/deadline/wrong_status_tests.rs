@@ -38,6 +38,7 @@ fn check(calls: &[Says]) -> Judgement {
         reach: "127.0.0.1:6060".into(),
         prefix: "/debug/pprof/".into(),
         profiles: vec!["goroutine".into()],
+        asked: Vec::new(),
     }));
     for function in ["ex/pb._Svc_Get_Handler", "main.main"] {
         seen.apply(Event::Stack(Stack {

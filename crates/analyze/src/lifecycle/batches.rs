@@ -11,7 +11,7 @@ use crate::target::request_to_give;
 /// What stays must be so much of what was born in the batches, after the hold.
 pub(super) const HELD_MIN: f64 = 0.9;
 /// Of the requests of the batches, so many must have been answered well.
-const OK_MIN: f64 = 0.8;
+pub(super) const OK_MIN: f64 = 0.8;
 
 /// Why nothing can be said of the batches, if so.
 pub(super) fn untested(seen: &Evidence) -> Option<Judgement> {
@@ -81,14 +81,25 @@ pub(super) fn requests_after(seen: &Evidence, base: At) -> usize {
     sent(seen).filter(|call| call.sent.at >= base).count()
 }
 
+/// The marks as reports name them.
+pub(super) fn short_labels() -> Vec<String> {
+    std::iter::once("base".to_owned())
+        .chain((1..=BATCHES).map(|batch| format!("batch {batch}")))
+        .collect()
+}
+
 /// A series as reports show it.
 pub(super) fn points(values: &[f64]) -> Vec<Point> {
-    let labels = std::iter::once("base".to_owned())
-        .chain((1..=BATCHES).map(|batch| format!("batch {batch}")));
+    points_at(&short_labels(), values)
+}
+
+/// A series that was counted at other marks.
+pub(super) fn points_at(labels: &[String], values: &[f64]) -> Vec<Point> {
     labels
+        .iter()
         .zip(values)
         .map(|(label, value)| Point {
-            label,
+            label: label.clone(),
             value: *value,
         })
         .collect()

@@ -111,7 +111,7 @@ fn timeline(stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> Exhibit {
 
 /// One line for each way in which requests of one kind went.
 fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) -> Exhibit {
-    let mut rows: BTreeMap<(String, bool, String), (usize, u64)> = BTreeMap::new();
+    let mut rows: BTreeMap<(String, String, String), (usize, u64)> = BTreeMap::new();
     for (one, fate) in dropped {
         let Fate::Dropped(why) = fate else { continue };
         let after = one
@@ -119,7 +119,12 @@ fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) 
             .ended
             .as_ref()
             .map_or(0, |ended| micros(ended.at - stop.at));
-        let row = rows.entry((subject(seen, one), one.half, why.clone()));
+        let how = match (one.half, one.behind) {
+            (true, _) => ", body half sent".to_owned(),
+            (false, Some(stall)) => format!(", while {stall} was held"),
+            (false, None) => String::new(),
+        };
+        let row = rows.entry((subject(seen, one), how, why.clone()));
         let (count, first) = row.or_insert((0, after));
         *count += 1;
         *first = after.min(*first);
@@ -127,8 +132,7 @@ fn quote(seen: &Evidence, stop: &StopReport, dropped: &[&(InFlight<'_>, Fate)]) 
     let lines = rows
         .into_iter()
         .take(ROWS)
-        .map(|((subject, half, why), (count, after))| {
-            let how = if half { ", body half sent" } else { "" };
+        .map(|((subject, how, why), (count, after))| {
             let after = milliseconds(Duration::from_micros(after));
             format!("{count} x {subject}{how}: {why}, {after} after SIGTERM")
         });

@@ -59,6 +59,12 @@ fn judge(seen: &Evidence) -> Judgement {
         );
     }
     let Some(series) = Series::of(seen) else {
+        if seen.is_rust() {
+            return Judgement::inconclusive(
+                "the heap profile of a service in Rust is an estimate from samples, and no exact figure of the live heap comes with it",
+                "heap?debug=1 with its line `# HeapAlloc = BYTES`",
+            );
+        }
         return Judgement::inconclusive(
             "the live heap could not be seen after every batch",
             "a heap profile with runtime.MemStats (net/http/pprof's heap?debug=1), and a run that is not cut short",
@@ -281,6 +287,7 @@ mod tests {
             reach: "h:6060".into(),
             prefix: "/debug/pprof/".into(),
             profiles: vec!["heap".into()],
+            asked: Vec::new(),
         }));
         for function in ["main.(*cache).put", "main.load"] {
             let frame = Frame {

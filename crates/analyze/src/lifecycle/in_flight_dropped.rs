@@ -60,7 +60,7 @@ fn judge(seen: &Evidence) -> Judgement {
                 "nothing could be in flight at SIGTERM: {}",
                 why_idle(seen, &subjects)
             ),
-            "a request with a body (--http 'POST /path' --data '{…}'), a gRPC method, or one that takes longer than 110 ms",
+            "a request with a body (--http 'POST /path' --data '{…}'), a gRPC method, one that takes longer than 110 ms, or a stall of what it waits for (--stall NAME=HOST:PORT)",
         );
     }
     if fates.is_empty() {
@@ -89,8 +89,12 @@ fn judge(seen: &Evidence) -> Judgement {
         );
     }
     let half = fates.iter().filter(|(one, _)| one.half).count();
+    let behind: Vec<&str> = fates.iter().filter_map(|(one, _)| one.behind).collect();
+    let behind = behind.first().map_or_else(String::new, |stall| {
+        format!(", {} behind stall {stall}", behind.len())
+    });
     Judgement::passed(format!(
-        "{} request{} in flight at SIGTERM ({half} half sent) answered{}",
+        "{} request{} in flight at SIGTERM ({half} half sent{behind}) answered{}",
         fates.len(),
         if fates.len() == 1 { "" } else { "s" },
         later_answered(seen, stop)

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_evidence::labels::{BATCHES, HELD};
-use shakedown_evidence::{At, Evidence, Frame, Snapshot, Stack, handler};
-use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
+use shakedown_evidence::labels::{BATCHES, HELD, ROUNDS, quit};
+use shakedown_evidence::{At, Evidence, Frame, FurtherStart, Snapshot, Stack, handler, task};
+use shakedown_findings::{Certainty, Exhibit, Finding, Item, Outcome, RuleMeta, Severity};
 
 use super::batches::{
-    HELD_MIN, labels, points, proportional, real64, requests_after, requests_at, unanswered,
-    untested,
+    HELD_MIN, OK_MIN, labels, points_at, proportional, real64, requests_after, requests_at,
+    short_labels, unanswered, untested,
 };
+use super::leak_by_number;
 use crate::exhibits::{self, short};
 use crate::judgement::Found;
 use crate::target::repeat;
@@ -33,17 +34,14 @@ pub(crate) const RULE: Rule = Rule {
 
 /// Goroutines a request; less is not told from a pool that grows, more is no leak of one request
 /// (lifecycle notes, rule A).
-const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
+pub(super) const SLOPE: std::ops::RangeInclusive<f64> = 0.05..=10.0;
 
 fn judge(seen: &Evidence) -> Judgement {
     if let Some(judgement) = untested(seen) {
         return judgement;
     }
     if seen.pprof.is_empty() {
-        return Judgement::inconclusive(
-            "no goroutine profile: no pprof endpoint was found",
-            "mount pprof on a private listener: shakedown explain pprof-missing",
-        );
+        return without_pprof(seen);
     }
     let Some(series) = Series::of(seen) else {
         return Judgement::inconclusive(
@@ -75,6 +73,41 @@ fn judge(seen: &Evidence) -> Judgement {
     }
 }
 
+/// Without pprof there are dumps of further starts, the number alone, or nothing. A number that
+/// grows is believed where the dumps show no growth, since they are of other processes.
+fn without_pprof(seen: &Evidence) -> Judgement {
+    let by_number = leak_by_number::judge(seen);
+    let Some(series) = Series::of_starts(seen) else {
+        let mut starts = seen.further_starts.iter();
+        let failed = starts.find_map(|start| Some((start.round, start.failed.as_ref()?)));
+        return match (by_number.outcome, failed) {
+            (Outcome::Inconclusive { reason, to_prove }, Some((round, why))) => {
+                let reason = format!("{reason}; further start {}: {why}", round + 1);
+                Judgement::inconclusive(reason, to_prove)
+            }
+            (outcome, _) => Judgement {
+                outcome,
+                ..by_number
+            },
+        };
+    };
+    let findings: Vec<Finding> = series
+        .leaks()
+        .into_iter()
+        .map(|leak| finding(seen, &series, leak))
+        .collect();
+    if !findings.is_empty() {
+        return Judgement::failed(findings);
+    }
+    if !by_number.findings.is_empty() {
+        return by_number;
+    }
+    Judgement::passed(format!(
+        "{} requests over {ROUNDS} starts: nothing grows with them, by the dumps at SIGQUIT",
+        series.requests_counted
+    ))
+}
+
 /// Goroutines with the same origin and the same place to wait.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
@@ -95,7 +128,14 @@ impl Key {
                 .root()
                 .map(|frame| frame.function.clone())
                 .unwrap_or_default(),
-            created: stack.created_by.as_ref().map(place),
+            created: stack.created_by.as_ref().map(|frame| {
+                if task::is_rust(&frame.function) {
+                    // The task that spawned it: one for each protocol that the handler is asked by.
+                    (frame.file.clone(), frame.line)
+                } else {
+                    place(frame)
+                }
+            }),
             blocked: stack.frames.iter().find(outside).map(place),
         }
     }
@@ -108,6 +148,8 @@ struct Series<'a> {
     requests: Vec<f64>,
     requests_counted: usize,
     held: Vec<(Key, f64)>,
+    /// What each count was taken after.
+    labels: Vec<String>,
 }
 
 struct Leak<'a> {
@@ -129,24 +171,60 @@ impl<'a> Series<'a> {
             return None;
         }
         let held = taken(HELD)?;
-        let mut counts: BTreeMap<Key, (Vec<f64>, &Stack)> = BTreeMap::new();
-        for (position, snapshot) in snapshots.iter().enumerate() {
-            for (key, count, stack) in groups(seen, snapshot) {
-                let (row, _) = counts
-                    .entry(key)
-                    .or_insert_with(|| (vec![0.0; snapshots.len()], stack));
-                row[position] += count;
-            }
-        }
         let moments: Vec<At> = snapshots.iter().map(|snapshot| snapshot.at).collect();
         Some(Self {
-            counts,
+            counts: by_key(seen, &snapshots),
+            labels: short_labels(),
             totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
             requests: requests_at(seen, &moments),
             requests_counted: requests_after(seen, moments[0]),
             held: groups(seen, held)
                 .map(|(key, count, _)| (key, count))
                 .collect(),
+        })
+    }
+
+    /// The dumps of further starts, each of which was held before it was dumped.
+    fn of_starts(seen: &'a Evidence) -> Option<Self> {
+        let starts: Vec<&FurtherStart> = (0..ROUNDS)
+            .filter_map(|round| {
+                let mut starts = seen.further_starts.iter();
+                starts.find(|start| start.round == round && start.failed.is_none())
+            })
+            .collect();
+        let snapshots: Vec<&Snapshot> = (0..ROUNDS)
+            .filter_map(|round| {
+                let mut snapshots = seen.snapshots.iter();
+                snapshots.find(|snapshot| snapshot.label == quit(round) && !snapshot.truncated)
+            })
+            .collect();
+        if starts.len() != ROUNDS || snapshots.len() != ROUNDS {
+            return None;
+        }
+        let answered = |start: &&FurtherStart| {
+            start.sent > 0 && real64(start.ok) >= real64(start.sent) * OK_MIN
+        };
+        let more = starts.windows(2).all(|pair| pair[1].sent > pair[0].sent);
+        if !more || !starts.iter().all(answered) {
+            return None;
+        }
+        let requests: Vec<f64> = starts
+            .iter()
+            .map(|start| real64(start.sent.saturating_sub(starts[0].sent)))
+            .collect();
+        let last = snapshots[ROUNDS - 1];
+        Some(Self {
+            counts: by_key(seen, &snapshots),
+            labels: starts
+                .iter()
+                .map(|start| format!("{} requests", start.sent))
+                .collect(),
+            totals: snapshots.iter().map(|snapshot| snapshot.total).collect(),
+            requests_counted: usize::try_from(starts[ROUNDS - 1].sent - starts[0].sent).ok()?,
+            held: groups(seen, last)
+                .map(|(key, count, _)| (key, count))
+                .collect(),
+            requests,
         })
     }
 
@@ -172,6 +250,22 @@ impl<'a> Series<'a> {
     }
 }
 
+fn by_key<'a>(
+    seen: &'a Evidence,
+    snapshots: &[&'a Snapshot],
+) -> BTreeMap<Key, (Vec<f64>, &'a Stack)> {
+    let mut counts: BTreeMap<Key, (Vec<f64>, &Stack)> = BTreeMap::new();
+    for (position, snapshot) in snapshots.iter().enumerate() {
+        for (key, count, stack) in groups(seen, snapshot) {
+            let (row, _) = counts
+                .entry(key)
+                .or_insert_with(|| (vec![0.0; snapshots.len()], stack));
+            row[position] += count;
+        }
+    }
+    counts
+}
+
 fn groups<'a>(
     seen: &'a Evidence,
     snapshot: &'a Snapshot,
@@ -193,7 +287,7 @@ fn finding(seen: &Evidence, series: &Series<'_>, leak: Leak<'_>) -> Finding {
         .stack
         .root()
         .map_or("a goroutine", |frame| short(&frame.function));
-    let points = points(&leak.counts);
+    let points = points_at(&series.labels, &leak.counts);
     let mut exhibits: Vec<Exhibit> = exhibits::source(seen, place.as_ref()).into_iter().collect();
     exhibits.push(Exhibit::Series {
         title: format!("goroutines in {root}"),
@@ -245,3 +339,6 @@ fn fix(doing: &str) -> &'static str {
         "give the goroutine an end: ctx.Done(), a closed channel, or a bound on its loop"
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,12 @@ fn judge(seen: &Evidence) -> Judgement {
             "--pprof HOST:PORT, or --pid PID on the machine of the service",
         );
     }
+    if seen.is_rust() {
+        return Judgement::inconclusive(
+            "no pprof endpoint, and Rust's runtime has no profiler of its own, so another one is not known",
+            "shakedown-kit: Kit::builder(NAME).admin(\"127.0.0.1:6060\"); or --pprof HOST:PORT",
+        );
+    }
     let is_go = seen.build.as_ref().is_some_and(|build| build.go.is_some());
     if !is_go {
         return Judgement::inconclusive(

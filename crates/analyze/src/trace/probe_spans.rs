@@ -150,6 +150,10 @@ fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
     if let Some((reason, to_prove)) = exports_elsewhere(seen) {
         return why(&reason, &to_prove);
     }
+    if seen.is_rust() {
+        let (reason, to_prove) = missing_of_rust(seen, sent);
+        return why(reason, to_prove);
+    }
     if let Some(why_not) = no_tracer(seen) {
         return why(
             &why_not,
@@ -210,6 +214,28 @@ fn missing(seen: &Evidence, sent: &HashSet<&str>) -> Judgement {
     why(
         "the code sets its own endpoint (WithEndpoint), samples them away, or never starts the exporter",
         "point its collector setting at us: --env COLLECTOR_ADDR={otlp.addr}, and sample by parent",
+    )
+}
+
+/// The same of a service in Rust, whose executable does not say what is linked.
+fn missing_of_rust(seen: &Evidence, sent: &HashSet<&str>) -> (&'static str, &'static str) {
+    let elsewhere = Elsewhere::of(seen);
+    let from_us = |span: &&Span| !elsewhere.has(span) && !sent.contains(span.trace_id.as_str());
+    if seen.spans.iter().any(|span| from_us(&span)) {
+        return (
+            "other spans arrived: no span is made of a request, or it does not continue our traceparent",
+            "Kit::serve or shakedown_kit::trace::TraceLayer, and shakedown-kit's feature otel, with the version of tracing-opentelemetry that it names",
+        );
+    }
+    if has_our_ids_in_log(seen, sent) {
+        return (
+            "its log has our trace ids, so the context arrives; no layer exports spans, or the exporter has an endpoint of its own in code (with_endpoint)",
+            "shakedown-kit's feature otel, and tracing_opentelemetry::layer() with an exporter of opentelemetry-otlp that takes its endpoint from OTEL_EXPORTER_OTLP_ENDPOINT",
+        );
+    }
+    (
+        "no layer exports spans, a filter or sampler drops them, or the exporter has an endpoint of its own in code (with_endpoint)",
+        "tracing_opentelemetry::layer() with an exporter of opentelemetry-otlp that takes its endpoint from OTEL_EXPORTER_OTLP_ENDPOINT",
     )
 }
 

@@ -82,6 +82,9 @@ pub(super) fn tracer(seen: &Evidence) -> Tracer<'_> {
     let Some(build) = &seen.build else {
         return Tracer::Unknown("the executable was not read");
     };
+    if build.rust.is_some() {
+        return Tracer::Unknown("an executable of Rust does not list its crates");
+    }
     if build.go.is_none() {
         return Tracer::Unknown("the executable is not Go's");
     }

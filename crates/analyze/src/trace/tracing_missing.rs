@@ -45,6 +45,10 @@ fn judge(seen: &Evidence) -> Judgement {
             format!("the service traces with {module}, which speaks {speaks} and not OTLP"),
             "the OpenTelemetry SDK; or waive the rules of this item, with the tracer as the reason",
         ),
+        Tracer::Unknown(why) if seen.is_rust() => Judgement::inconclusive(
+            why,
+            "spans over OTLP: tracing-opentelemetry with opentelemetry-otlp, which reads OTEL_EXPORTER_OTLP_ENDPOINT",
+        ),
         Tracer::Unknown(why) => Judgement::inconclusive(
             why,
             "an executable built with go build, or spans over OTLP: OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -180,6 +184,23 @@ mod tests {
             .calls(0, 3, joined)
             .alive();
         assert_eq!(check(&seen), "passed");
+    }
+
+    #[test]
+    fn of_rust_only_spans_are_proof() {
+        let rust = |mut seen: Evidence| {
+            seen.build = Some(BuildInfo {
+                rust: Some("1.95.0".into()),
+                ..BuildInfo::default()
+            });
+            judge(&seen).outcome
+        };
+        let silent = rust(Case::of(&["GET /x"]).alive());
+        assert_eq!(silent.name(), "inconclusive");
+        let to_prove = silent.to_prove().expect("it is open");
+        assert!(to_prove.contains("tracing-opentelemetry"), "{to_prove}");
+        let spans = rust(Case::of(&["GET /x"]).calls(0, 3, joined).alive());
+        assert_eq!(spans.name(), "passed");
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub fn ready_url(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{text:?} cannot be asked; ready is written http://host:port/path or grpc://host:port"
+        "{text:?} cannot be asked; ready is written http://host:port/path or grpc://host:port; without it, a listener is enough"
     ))
 }
 

@@ -118,6 +118,9 @@ pub(crate) struct Args {
     /// Length of the CPU window
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "quick")]
     pub(crate) window: Option<Duration>,
+    /// Look so long for bursts of processor time, in windows of 2 s without requests
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) until_jitter: Option<Duration>,
     /// Short windows; such a run is never READY
     #[arg(long)]
     pub(crate) quick: bool,

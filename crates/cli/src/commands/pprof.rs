@@ -3,22 +3,27 @@
 //! Go's flags have one dash, so the words are passed on as they are.
 
 use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use shakedown_acquire::probe;
+use shakedown_acquire::probe::{self, Credentials, Fetch};
 use shakedown_pprof::report::Zone;
-use shakedown_pprof_cli::World;
+use shakedown_pprof_cli::{Request, Tls, World};
+use tokio::task::JoinSet;
 
 use crate::exit::Ended;
 use crate::terminal;
 
 /// A larger answer is no profile that anybody reads.
 const FETCH_MAX: usize = 1 << 30;
+
+/// What every program begins with.
+const ELF: &[u8] = b"\x7fELF";
+/// The largest programs, with all their debug information, have a few gigabytes.
+const PROGRAM_MAX: u64 = 8 << 30;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -39,6 +44,60 @@ pub(crate) fn run(args: &Args) -> Ended {
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
+/// Where systems keep the authorities that they believe, as Go looks for them.
+///
+/// Source: Go, crypto/x509/root_linux.go, root_darwin.go.
+const SYSTEM: [&str; 6] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The authorities that a flag, the environment or the system names, in this order.
+fn credentials(tls: &Tls) -> Credentials {
+    let said = tls.authorities.clone().map(PathBuf::from);
+    let said = said.or_else(|| std::env::var_os("SSL_CERT_FILE").map(PathBuf::from));
+    let shown = |(certificate, key): &(String, String)| (certificate.into(), key.into());
+    Credentials {
+        authorities: match said {
+            Some(said) => vec![said],
+            None => SYSTEM.map(PathBuf::from).to_vec(),
+        },
+        shown: tls.shown.as_ref().map(shown),
+    }
+}
+
+/// Asks all at once; answers come in the order of the requests.
+async fn ask_all(requests: &[Request<'_>]) -> Vec<Result<Vec<u8>, String>> {
+    let mut asking = JoinSet::new();
+    for (place, request) in requests.iter().enumerate() {
+        let (url, body) = (request.url.to_owned(), request.body.map(str::to_owned));
+        let (within, credentials) = (request.timeout, credentials(request.tls));
+        asking.spawn(async move {
+            let fetched = probe::fetch(Fetch {
+                url: &url,
+                body: body.as_deref(),
+                within,
+                limit: FETCH_MAX,
+                credentials: &credentials,
+            });
+            (place, fetched.await)
+        });
+    }
+    let mut answers = vec![Err("our own task broke".to_owned()); requests.len()];
+    while let Some(done) = asking.join_next().await {
+        if let Ok((place, answer)) = done
+            && let Some(slot) = answers.get_mut(place)
+        {
+            *slot = answer;
+        }
+    }
+    answers
+}
+
 /// Files, network, environment and streams as they are.
 struct Real {
     zone: TimeZone,
@@ -47,6 +106,31 @@ struct Real {
 impl World for Real {
     fn read(&mut self, path: &str) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn program(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        // A profile may name a pipe or a device, which have no end: opened, it would be too late.
+        let is_file = fs::metadata(path)?.is_file();
+        let mut bytes = Vec::new();
+        if is_file {
+            let mut file = fs::File::open(path)?;
+            Read::by_ref(&mut file)
+                .take(ELF.len() as u64)
+                .read_to_end(&mut bytes)?;
+            if bytes == ELF {
+                file.take(PROGRAM_MAX).read_to_end(&mut bytes)?;
+                return Ok(bytes);
+            }
+        }
+        Err(io::ErrorKind::InvalidData.into())
+    }
+
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort_unstable();
+        names
     }
 
     fn exists(&mut self, path: &str) -> bool {
@@ -61,12 +145,15 @@ impl World for Real {
         fs::create_dir_all(path)
     }
 
-    fn fetch(&mut self, url: &str, timeout: Duration) -> Result<Vec<u8>, String> {
+    fn fetch(&mut self, requests: &[Request<'_>]) -> Vec<Result<Vec<u8>, String>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let runtime = runtime.map_err(|error| format!("{url}: {error}"))?;
-        runtime.block_on(probe::get(url, timeout, FETCH_MAX))
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return vec![Err(error.to_string()); requests.len()],
+        };
+        runtime.block_on(ask_all(requests))
     }
 
     fn pipe(&mut self, program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {

@@ -100,6 +100,7 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         window: args
             .window
             .unwrap_or(if quick { WINDOW_QUICK } else { WINDOW }),
+        until_jitter: until_jitter(args)?,
         quick,
         only: args.only.clone(),
         fail_on,
@@ -116,6 +117,17 @@ pub(crate) fn settings(args: &Args, words: &ArgMatches) -> anyhow::Result<Settin
         attach,
         requests,
     })
+}
+
+/// Eight windows are the fewest that know what is usual; a thousand fill a bundle.
+fn until_jitter(args: &Args) -> anyhow::Result<Option<Duration>> {
+    let known = Duration::from_secs(20)..=Duration::from_secs(1800);
+    match args.until_jitter {
+        Some(asked) if !known.contains(&asked) => {
+            bail!("--until-jitter: from 20s to 30m; a burst must come twice to be seen as one")
+        }
+        asked => Ok(asked),
+    }
 }
 
 pub(crate) fn read_config(args: &Args) -> anyhow::Result<Option<(Config, PathBuf)>> {
@@ -372,11 +384,12 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
     }
     for (name, value) in [
         ("window", args.window),
+        ("until-jitter", args.until_jitter),
         ("grace", args.grace),
         ("ready-timeout", args.ready_timeout),
     ] {
         if let Some(value) = value {
-            flag(name, &format!("{}ms", value.as_millis()));
+            flag(name, &spelled(value));
         }
     }
     if let Some(file) = &args.ca {
@@ -405,6 +418,14 @@ fn again(args: &Args, requests: &[Request], command: &[String]) -> Vec<String> {
         words.extend(command.iter().cloned());
     }
     words
+}
+
+/// A duration as a person writes it for a flag.
+fn spelled(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
 }
 
 /// A service that runs already is named after its executable, else after where it is.
@@ -448,5 +469,15 @@ mod tests {
     fn a_service_is_named_after_its_program() {
         assert_eq!(name_of(&["./bin/orders".into()]), "orders");
         assert_eq!(name_of(&["../..".into()]), "service");
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for (ms, text) in [(6000, "6s"), (1500, "1500ms"), (90_000, "90s"), (0, "0s")] {
+            let duration = Duration::from_millis(ms);
+            assert_eq!(spelled(duration), text);
+            let read = shakedown_checklist::config::parse_duration(text);
+            assert_eq!(read.expect("a duration"), duration);
+        }
     }
 }

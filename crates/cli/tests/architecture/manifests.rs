@@ -8,9 +8,10 @@ use crate::{assert_none, crates, read};
 const ARROWS: &[(&str, &[&str])] = &[
     ("findings", &[]),
     ("pprof", &[]),
-    ("pprof-cli", &["pprof"]),
     ("symbols", &[]),
-    ("evidence", &["pprof", "symbols"]),
+    ("pprof-cli", &["pprof", "symbols"]),
+    ("gotrace", &[]),
+    ("evidence", &["pprof", "symbols", "gotrace"]),
     ("experiment", &["evidence"]),
     ("acquire", &["evidence", "experiment"]),
     ("analyze", &["evidence", "findings", "pprof", "symbols"]),
@@ -43,22 +44,29 @@ const TESTKIT: &str = "testkit";
 
 /// Crates without I/O, clock and environment, and the foreign crates that they may use: none of
 /// these has a socket, a process or a clock in the features that are switched on.
-pub(crate) const PURE: [&str; 8] = [
+pub(crate) const PURE: [&str; 9] = [
     "findings",
     "pprof",
     "pprof-cli",
     "symbols",
+    "gotrace",
     "evidence",
     "experiment",
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 9] = [
+const FOREIGN_OF_PURE: [&str; 14] = [
+    // Without its feature loader, which opens files.
+    "addr2line",
+    "cpp_demangle",
     "flate2",
+    "gimli",
     "libdeflater",
     "memchr",
     "object",
     "regex",
+    "rustc-demangle",
+    "ruzstd",
     "serde",
     "serde_json",
     "thiserror",

@@ -58,8 +58,13 @@ fn nobody_is_believed_unasked() {
         .into_iter()
         .filter(|(_, outcome)| outcome == "passed");
     let passed: Vec<String> = passed.map(|(name, _)| name).collect();
-    // What needs no request: the process's end, and what it was built of.
-    let unasked = ["tracing-missing", "sigterm-ignored", "drain-too-slow"];
+    // What needs no request: the process, its end, and what it was built of.
+    let unasked = [
+        "secret-in-cmdline",
+        "tracing-missing",
+        "sigterm-ignored",
+        "drain-too-slow",
+    ];
     assert!(
         passed.iter().all(|name| unasked.contains(&name.as_str())),
         "{passed:?}"
@@ -85,5 +90,48 @@ fn a_stranger_s_certificate_is_refused_with_its_remedy() {
     assert_eq!(ended.code, Some(2), "{}", ended.stdout);
     for says in ["certificate", "--insecure"] {
         assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_profile_is_fetched_from_whom_the_flag_or_the_scheme_believes() {
+    let run = run();
+    let outside = Outside::start(&run, &["-tls", "ca.pem"]);
+    let fetch = |words: &[&str]| {
+        let mut command = std::process::Command::new(crate::PROGRAM);
+        let command = command.args(["pprof", "-top"]).args(words);
+        let command = command
+            .current_dir(run.folder())
+            .env("PPROF_TMPDIR", "saved");
+        let ended = command.output().expect("the program runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            ended.status.code(),
+            text(&ended.stdout) + &text(&ended.stderr),
+        )
+    };
+    let heap = |scheme: &str| format!("{scheme}://{}/debug/pprof/heap", outside.admin);
+    for words in [
+        &["-tls_ca=ca.pem", &heap("https")][..],
+        &[&heap("https+insecure")],
+    ] {
+        let (code, said) = fetch(words);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("Type: inuse_space"), "{said}");
+    }
+    for (words, told) in [
+        (&[&heap("https")[..]][..], "-tls_ca FILE"),
+        (
+            &[&heap("http")],
+            "Client sent an HTTP request to an HTTPS server",
+        ),
+        (
+            &["-tls_ca=absent.pem", &heap("https")],
+            "the authorities in absent.pem",
+        ),
+    ] {
+        let (code, said) = fetch(words);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(told), "{said}");
     }
 }

@@ -39,7 +39,7 @@ fn service(http: SocketAddr, fault: &str) -> Service {
         .needs(
             "inventory",
             &["bin/inventory", "-grpc", inventory],
-            &format!("grpc://{inventory}"),
+            Some(&format!("grpc://{inventory}")),
         )
         .grpc("orders.v1.Orders/Get", r#"{"id":"7"}"#)
         .http("GET /orders/7")

@@ -75,10 +75,12 @@ pub(crate) const CASES: &[Case] = &[
         but: &[
             ("pprof-missing", "failed"),
             ("pprof-public", "inconclusive"),
-            ("deadline-ignored", "inconclusive"),
-            ("cancel-ignored", "inconclusive"),
+            ("pprof-incomplete", "inconclusive"),
+            ("profile-window-refused", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
+            ("contention-profile-off", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
             ("wrong-status", "inconclusive"),
-            ("leak-per-request", "inconclusive"),
             ("heap-growth", "inconclusive"),
         ],
         findings: &[Found {
@@ -89,12 +91,123 @@ pub(crate) const CASES: &[Case] = &[
         ..NOT_READY
     },
     Case {
+        name: "cancel-without-pprof",
+        faults: &["pprof-missing", "http-cancel-ignored"],
+        but: &[
+            ("pprof-missing", "failed"),
+            ("pprof-public", "inconclusive"),
+            ("pprof-incomplete", "inconclusive"),
+            ("profile-window-refused", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
+            ("contention-profile-off", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
+            ("cancel-ignored", "failed"),
+            ("wrong-status", "inconclusive"),
+            ("heap-growth", "inconclusive"),
+        ],
+        findings: &[
+            Found {
+                rule: "pprof-missing",
+                subject: "no pprof endpoint on any listener",
+                ..ERROR
+            },
+            Found {
+                rule: "cancel-ignored",
+                // By the stacks of a further start, ended by SIGQUIT.
+                subject: "GET /orders/7",
+                at: Some((
+                    "internal/orders/settle_http_cancel_ignored.go",
+                    "time.Sleep",
+                )),
+                ..ERROR
+            },
+        ],
+        ..NOT_READY
+    },
+    Case {
+        name: "leak-without-pprof",
+        faults: &["pprof-missing", "leak-per-request"],
+        but: &[
+            ("pprof-missing", "failed"),
+            ("pprof-public", "inconclusive"),
+            ("pprof-incomplete", "inconclusive"),
+            ("profile-window-refused", "inconclusive"),
+            ("profile-window-too-short", "inconclusive"),
+            ("contention-profile-off", "inconclusive"),
+            ("jitter-burst", "inconclusive"),
+            ("wrong-status", "inconclusive"),
+            ("leak-per-request", "failed"),
+            ("heap-growth", "inconclusive"),
+        ],
+        findings: &[
+            Found {
+                rule: "pprof-missing",
+                subject: "no pprof endpoint on any listener",
+                ..ERROR
+            },
+            Found {
+                rule: "leak-per-request",
+                // By the stacks of further starts, ended by SIGQUIT.
+                subject: "orders.firstPriceLeaking.func1 [chan send]",
+                at: Some(("internal/orders/price_leak_per_request.go", "<-")),
+                ..ERROR
+            },
+        ],
+        ..NOT_READY
+    },
+    Case {
         name: "pprof-public",
         faults: &["pprof-public"],
         but: &[("pprof-public", "failed")],
         findings: &[Found {
             rule: "pprof-public",
             subject: "127.0.0.1:PORT/debug/pprof/",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "pprof-incomplete",
+        faults: &["pprof-incomplete"],
+        but: &[("pprof-incomplete", "failed")],
+        findings: &[Found {
+            rule: "pprof-incomplete",
+            severity: "warning",
+            subject: "127.0.0.1:PORT/debug/pprof/: allocs, threadcreate",
+            ..ERROR
+        }],
+        ..HEALTHY
+    },
+    Case {
+        name: "profile-window-refused",
+        faults: &["profile-window-refused"],
+        but: &[("profile-window-refused", "failed")],
+        findings: &[Found {
+            rule: "profile-window-refused",
+            subject: "127.0.0.1:PORT/debug/pprof/{profile,trace}",
+            ..ERROR
+        }],
+        ..NOT_READY
+    },
+    Case {
+        name: "contention-profile-off",
+        faults: &["contention-profile-off"],
+        but: &[("contention-profile-off", "failed")],
+        findings: &[Found {
+            rule: "contention-profile-off",
+            severity: "info",
+            subject: "block and mutex profiles",
+            ..ERROR
+        }],
+        ..HEALTHY
+    },
+    Case {
+        name: "secret-in-cmdline",
+        faults: &["secret-in-cmdline"],
+        but: &[("secret-in-cmdline", "failed")],
+        findings: &[Found {
+            rule: "secret-in-cmdline",
+            subject: "-inventory-token [cut]",
             ..ERROR
         }],
         ..NOT_READY

@@ -56,6 +56,8 @@ fn may_be_lost(kind: &str) -> bool {
         "pprof",
         "resources",
         "live-heap",
+        "contention",
+        "command-line",
     ]
     .contains(&kind)
 }

@@ -10,6 +10,7 @@ mod listen;
 mod pprof;
 mod query;
 mod routes;
+mod text;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! `/debug/pprof/`: the paths, parameters and formats of Go's net/http/pprof.
 //!
-//! Profiles are profile.proto without compression, which `go tool pprof` reads as well. What is not
+//! Profiles are profile.proto without compression, which `go tool pprof` reads as well, and with
+//! `debug` the same texts. What is not
 //! measured answers 501 with the reason: an empty profile would say that nothing happened.
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use http::StatusCode;
 
 use super::answer::{Answer, DUMP_PATIENCE};
 use super::query::Query;
+use super::text;
 use crate::profile::{NotMeasured, block, cpu, heap, threads};
 use crate::tasks;
 
@@ -180,32 +182,37 @@ async fn cpu(query: Query<'_>) -> Answer {
 }
 
 async fn heap(query: Query<'_>) -> Answer {
-    binary(query, "heap", || heap::profile(heap::Kind::Heap))
+    of_process(query, "heap", || heap::profile(heap::Kind::Heap))
 }
 
 async fn allocs(query: Query<'_>) -> Answer {
-    binary(query, "allocs", || heap::profile(heap::Kind::Allocs))
+    of_process(query, "allocs", || heap::profile(heap::Kind::Allocs))
 }
 
 async fn block(query: Query<'_>) -> Answer {
-    binary(query, "block", block::profile)
+    of_process(query, "block", block::profile)
 }
 
 async fn threads(query: Query<'_>) -> Answer {
-    binary(query, "threadcreate", threads::profile)
+    of_process(query, "threadcreate", threads::profile)
 }
 
-/// A profile that is made in its binary form only.
-fn binary(
+/// A profile in its binary form, or as text.
+fn of_process(
     query: Query<'_>,
     name: &'static str,
     profile: impl FnOnce() -> Result<Vec<u8>, NotMeasured>,
 ) -> Answer {
     match query.number("debug", 0) {
         Ok(0) => saved(name, profile()),
-        Ok(_) => Answer::NotMeasured(format!(
-            "not made: {name} has no text form here; ask without debug, or with `go tool pprof -text`"
-        )),
+        Ok(_) => match profile().map(|bytes| text::of(name, &bytes)) {
+            Ok(Some(text)) => Answer::Text(text),
+            Ok(None) => Answer::Refused(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("{name} cannot be shown as text; ask without debug"),
+            ),
+            Err(reason) => not_measured(&reason),
+        },
         Err(refusal) => refusal,
     }
 }

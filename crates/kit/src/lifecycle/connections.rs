@@ -24,11 +24,16 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
+use crate::labels;
+use crate::request::Described;
 use crate::status::{Open, Phase, Status};
 use crate::tasks::{self, Kind};
+use crate::trace::SpanContext;
 
 /// A request's head has to arrive in this time.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// A new connection whose client has said nothing is kept for so long when the service closes.
+const UNREAD: Duration = Duration::from_millis(20);
 /// Connections that the system accepted before the listener was closed, taken at most: the longest
 /// queue that Linux keeps by default.
 const QUEUE_MAX: usize = 4096;
@@ -105,20 +110,43 @@ where
     B::Error: Into<BoxError>,
 {
     let _open = open;
+    // What the client has sent already is answered, even if the workers were too busy to read it
+    // until now: hyper closes a connection on which it has read nothing.
+    let closing = async {
+        server.closing.cancelled().await;
+        tokio::time::sleep(UNREAD).await;
+    };
+    tokio::select! {
+        biased;
+        readable = stream.readable() => if readable.is_err() { return },
+        () = closing => return,
+    }
     // Small answers must not wait for an acknowledgement; without it they are only slower.
     let _ = stream.set_nodelay(true);
     let status = Arc::clone(&server.status);
     let service = service_fn(move |request: Request<Incoming>| {
         let (mut service, status) = (service.clone(), Arc::clone(&status));
         async move {
+            let mut request = request;
             let version = request.version();
+            let described = Described::of(&request);
+            let remote = SpanContext::from_headers(request.headers());
+            request.extensions_mut().insert(described.clone());
             if let Err(error) = std::future::poll_fn(|context| service.poll_ready(context)).await {
                 return Err(ServiceError(error.into()));
             }
-            let mut response = match service.call(request).await {
-                Ok(response) => response,
-                Err(error) => return Err(ServiceError(error.into())),
-            };
+            let mut handler = pin!(service.call(request));
+            let mut named = None;
+            let answered = std::future::poll_fn(|context| {
+                let polled = handler.as_mut().poll(context);
+                if polled.is_pending() {
+                    named.get_or_insert_with(|| Named::unless_known(&described, remote));
+                }
+                polled
+            });
+            let answered = answered.await;
+            drop(named);
+            let mut response = answered.map_err(|error| ServiceError(error.into()))?;
             if status.phase() >= Phase::LameDuck && version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
@@ -136,10 +164,34 @@ where
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     // Errors are the client's: it left, or spoke something else.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         () = server.closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// The task of a request that no deadline layer has made known: dumps show all the same what it works
+/// for, until its answer begins.
+struct Named(Option<u64>);
+
+impl Named {
+    fn unless_known(described: &Described, remote: Option<SpanContext>) -> Self {
+        let task = tasks::current_id().filter(|task| !tasks::has_labels(*task));
+        if task.is_some() {
+            let trace_id = remote.map_or(0, |remote| remote.trace_id);
+            tasks::work_for(task, Some(labels::register(described.labels(trace_id))));
+        }
+        Named(task)
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            tasks::work_for(self.0, None);
+        }
+    }
 }
 
 /// Spawns what hyper wants spawned, so that dumps show it: each HTTP/2 request is one task.

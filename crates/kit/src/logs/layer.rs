@@ -3,10 +3,12 @@
 use std::cell::Cell;
 use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tracing::dispatcher::WeakDispatch;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber, span};
+use tracing::{Dispatch, Event, Level, Subscriber, span};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -32,6 +34,8 @@ thread_local! {
 pub struct JsonLayer<W> {
     write: W,
     names: Names,
+    /// The subscriber that this is a layer of; its other layers are asked for ids through it.
+    subscriber: OnceLock<WeakDispatch>,
 }
 
 impl<W: Fn(&[u8])> JsonLayer<W> {
@@ -40,6 +44,7 @@ impl<W: Fn(&[u8])> JsonLayer<W> {
         JsonLayer {
             write,
             names: Names::OTEL,
+            subscriber: OnceLock::new(),
         }
     }
 
@@ -66,6 +71,11 @@ where
     S: Subscriber + for<'l> LookupSpan<'l>,
     W: Fn(&[u8]) + 'static,
 {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        // A layer is part of one subscriber; it is told once.
+        let _ = self.subscriber.set(subscriber.downgrade());
+    }
+
     fn on_new_span(
         &self,
         attributes: &span::Attributes<'_>,
@@ -78,9 +88,11 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let ids = context
-            .event_span(event)
-            .and_then(|span| span.extensions().get::<SpanContext>().copied());
+        let ids = context.event_span(event).and_then(|span| {
+            let subscriber = self.subscriber.get().filter(|_| cfg!(feature = "otel"));
+            let subscriber = subscriber.and_then(WeakDispatch::upgrade);
+            trace::of_span(&span, subscriber.as_ref())
+        });
         let mut line = BUFFER.take();
         line.clear();
         push_line(&mut line, &self.names, event, ids);

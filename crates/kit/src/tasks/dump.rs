@@ -15,6 +15,10 @@ use crate::labels;
 /// How often a dump looks whether all tasks have answered.
 const LOOK_EVERY: Duration = Duration::from_micros(300);
 
+/// Nobody has answered for so long: whoever is left runs without awaiting, or waits for a worker that
+/// does. Far more than a busy machine needs to poll the next task.
+const STALLED: Duration = Duration::from_millis(25);
+
 /// The number of the latest dump: a task that was asked for an earlier one notes its stack.
 static LATEST: AtomicU64 = AtomicU64::new(0);
 /// One dump at a time: a second one at once would take the first one's stacks for its own.
@@ -86,7 +90,7 @@ impl State {
     }
 }
 
-/// Asks all tasks, for at most `patience`.
+/// Asks all tasks, for at most `patience`, and less where it is plain that no more will answer.
 ///
 /// Each task is woken and polled once more than it would have been, which every future must bear.
 ///
@@ -116,7 +120,16 @@ pub async fn dump(patience: Duration) -> Dump {
     let answered = |task: &Meta| task.seen_in.load(Ordering::Acquire) >= number;
     // Whoever ended meanwhile is in nobody's hands but ours.
     let waits_for = |task: &&&Arc<Meta>| !answered(task) && Arc::strong_count(task) > 1;
-    while asked.iter().any(|task| waits_for(&task)) && began.elapsed() < patience {
+    let mut left = usize::MAX;
+    let mut progress = began;
+    while began.elapsed() < patience && progress.elapsed() < STALLED {
+        let waiting = asked.iter().filter(waits_for).count();
+        if waiting == 0 {
+            break;
+        }
+        if waiting < left {
+            (left, progress) = (waiting, Instant::now());
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let took = began.elapsed();

@@ -171,6 +171,11 @@ pub(crate) fn work_for(task: Option<u64>, labels: Option<Registered>) {
     }
 }
 
+/// Whether somebody has said for which request a live task works.
+pub(crate) fn has_labels(task: u64) -> bool {
+    registry::find(task).is_some_and(|task| task.labels().is_some())
+}
+
 /// The registered task that runs on this thread.
 pub(crate) fn current_id() -> Option<u64> {
     tracked::current().map(|(id, _)| id)

@@ -181,9 +181,18 @@ fn groups(dump: &Dump) -> Vec<Group> {
 }
 
 /// The await chain; its outermost frame is always the task's own function, which stands alone where
-/// no chain was seen.
+/// no chain was seen. Of a task that could not be asked the innermost one says why, because the
+/// counted form has no word for what a task does.
 fn stack(task: &Seen) -> Vec<Frame> {
     let mut stack = task.stacks.first().cloned().unwrap_or_default();
+    if matches!(task.state, State::Running | State::Runnable) {
+        stack.push(Frame {
+            address: 0,
+            function: format!("kit::{}", task.state.name()),
+            file: task.spawned_at.0.to_owned(),
+            line: task.spawned_at.1,
+        });
+    }
     if stack
         .last()
         .is_none_or(|outermost| outermost.function != task.function)

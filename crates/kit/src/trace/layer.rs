@@ -68,13 +68,27 @@ where
         let remote = SpanContext::from_headers(request.headers());
         let span = with_remote(remote, || {
             // A root: what runs on this thread by chance is not the parent of a request.
-            tracing::info_span!(parent: None, "request", otel.kind = "server", rpc = Empty, route = Empty)
+            tracing::info_span!(parent: None, "request", otel.kind = "server", otel.name = &*described.name, rpc = Empty, route = Empty)
         });
+        #[cfg(feature = "otel")]
+        crate::otel::begins(&span, remote, &request, &described);
         let field = if described.grpc { "rpc" } else { "route" };
         span.record(field, &*described.name);
         request.extensions_mut().insert(described);
         let future = span.in_scope(|| self.inner.call(request));
+        let span = Some(RequestSpan(span));
         TracedFuture { future, span }
+    }
+}
+
+/// The span of a request, which ends with this. Tasks of the request have clones of the span itself, and
+/// may run on: what is exported must not last as long as they do.
+struct RequestSpan(Span);
+
+impl Drop for RequestSpan {
+    fn drop(&mut self) {
+        #[cfg(feature = "otel")]
+        crate::otel::over(&self.0);
     }
 }
 
@@ -83,7 +97,8 @@ pin_project! {
     pub struct TracedFuture<F> {
         #[pin]
         future: F,
-        span: Span,
+        // None: it has been answered, and the body has the span.
+        span: Option<RequestSpan>,
     }
 }
 
@@ -96,10 +111,14 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = {
-            let _entered = this.span.enter();
+            let _entered = this.span.as_ref().map(|span| span.0.enter());
             ready!(this.future.poll(context))
         };
-        let span = this.span.clone();
+        let span = this.span.take();
+        #[cfg(feature = "otel")]
+        if let (Ok(response), Some(span)) = (&result, &span) {
+            crate::otel::answers(&span.0, response.status(), response.headers());
+        }
         Poll::Ready(result.map(|response| response.map(|inner| TracedBody { inner, span })))
     }
 }
@@ -109,7 +128,7 @@ pin_project! {
     pub struct TracedBody<B> {
         #[pin]
         inner: B,
-        span: Span,
+        span: Option<RequestSpan>,
     }
 }
 
@@ -122,8 +141,15 @@ impl<B: Body> Body for TracedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let _entered = this.span.enter();
-        this.inner.poll_frame(context)
+        let _entered = this.span.as_ref().map(|span| span.0.enter());
+        let polled = this.inner.poll_frame(context);
+        #[cfg(feature = "otel")]
+        if let (Poll::Ready(Some(Ok(frame))), Some(span)) = (&polled, &this.span)
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            crate::otel::ends(&span.0, trailers);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

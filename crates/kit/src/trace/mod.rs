@@ -9,6 +9,8 @@ mod traceparent;
 
 use std::cell::Cell;
 
+#[cfg(not(feature = "otel"))]
+use tracing::Dispatch;
 use tracing::span;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
@@ -68,7 +70,7 @@ impl SpanContext {
             let registry = dispatch.downcast_ref::<tracing_subscriber::Registry>();
             found = registry
                 .and_then(|registry| registry.span(id))
-                .and_then(|span| span.extensions().get::<SpanContext>().copied());
+                .and_then(|span| of_span(&span, Some(dispatch)));
         });
         found
     }
@@ -123,6 +125,19 @@ where
     }
     extensions.insert(context);
 }
+
+/// The ids of a span. `dispatch` is the subscriber that knows it.
+#[cfg(not(feature = "otel"))]
+pub(crate) fn of_span<S>(span: &SpanRef<'_, S>, _dispatch: Option<&Dispatch>) -> Option<SpanContext>
+where
+    S: for<'l> LookupSpan<'l>,
+{
+    span.extensions().get::<SpanContext>().copied()
+}
+
+/// The ids of a span: those of OpenTelemetry's layer, where it has any.
+#[cfg(feature = "otel")]
+pub(crate) use crate::otel::of_span;
 
 /// Lower-case hexadecimal digits, with zeros in front.
 pub(crate) fn hex(value: u128, digits: usize) -> String {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use shakedown_kit::{Builder, Error, Kit};
+use shakedown_kit::{Builder, Error, Kit, tasks};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -126,4 +126,49 @@ fn a_tonic_service_answers_deadline_exceeded_in_time() {
         ended.is_ok(),
         "an idle HTTP/2 client gets GOAWAY: {ended:?}"
     );
+}
+
+/// Without a deadline layer nobody but the connection knows what the task works for.
+#[test]
+fn a_request_without_any_layer_is_known_in_a_dump_while_it_runs() {
+    let _alone = alone();
+    let (tell, told) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        Kit::builder("test").workers(2).run(async |kit: Kit| {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+            let address = kit.serve_bare(listener, Routes::new(Sleeper))?;
+            tell.send((kit, address))?;
+            Ok(())
+        })
+    });
+    let (kit, address) = told.recv().expect("the setup ends well");
+    runtime().block_on(async {
+        let rpc = || async {
+            let dump = tasks::dump(Duration::from_secs(10)).await;
+            let labels = dump.tasks.into_iter().flat_map(|task| task.labels);
+            labels
+                .filter(|(name, _)| name == "rpc")
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>()
+        };
+        let path = "/test.v1.Sleeper/1500";
+        let asked = tokio::spawn(call(address, path, Some("10m")));
+        let began = Instant::now();
+        while rpc().await != ["test.v1.Sleeper/1500"] {
+            assert!(
+                began.elapsed() < Duration::from_millis(1_400),
+                "never known"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(
+            asked.await.expect("it ends"),
+            "5",
+            "nobody held it to 10 ms"
+        );
+        assert_eq!(rpc().await, Vec::<String>::new(), "its task is done");
+    });
+    kit.stop();
+    let ended = thread.join().expect("it does not panic");
+    assert!(ended.is_ok(), "{ended:?}");
 }

@@ -7,9 +7,11 @@ pub(crate) mod scale_up;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use shakedown_pprof_cli::{World, Zone};
+use shakedown_pprof_cli::{Request, World, Zone};
+
+/// A server's answer to a request.
+pub(crate) type Answer = fn(&Request<'_>) -> Result<Vec<u8>, String>;
 
 /// Reads below `folder`, keeps what is written.
 #[derive(Default)]
@@ -21,6 +23,10 @@ pub(crate) struct Desk {
     /// URLs that were asked for, and what they answer.
     pub(crate) asked: Vec<String>,
     pub(crate) answer: Option<Vec<u8>>,
+    /// What one URL answers instead.
+    pub(crate) answers: Vec<(String, Answer)>,
+    /// How often servers were asked; all at once is once.
+    pub(crate) rounds: usize,
     /// Variables of the environment.
     pub(crate) env: Vec<(String, String)>,
     /// Folders that cannot be made.
@@ -40,6 +46,24 @@ impl World for Desk {
         std::fs::read(self.folder.join(path))
     }
 
+    fn program(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path)?;
+        match bytes.starts_with(b"\x7fELF") {
+            true => Ok(bytes),
+            false => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
     fn exists(&mut self, path: &str) -> bool {
         let written = |(name, _): &(String, Vec<u8>)| name == path;
         self.written.iter().any(written) || self.folder.join(path).exists()
@@ -57,9 +81,17 @@ impl World for Desk {
         Ok(())
     }
 
-    fn fetch(&mut self, url: &str, _timeout: Duration) -> Result<Vec<u8>, String> {
-        self.asked.push(url.to_owned());
-        self.answer.clone().ok_or_else(|| "no network".to_owned())
+    fn fetch(&mut self, requests: &[Request<'_>]) -> Vec<Result<Vec<u8>, String>> {
+        self.rounds += 1;
+        let answer = |request: &Request<'_>| {
+            self.asked.push(request.url.to_owned());
+            let of_url = self.answers.iter().find(|(url, _)| url == request.url);
+            if let Some((_, answer)) = of_url {
+                return answer(request);
+            }
+            self.answer.clone().ok_or_else(|| "no network".to_owned())
+        };
+        requests.iter().map(answer).collect()
     }
 
     fn pipe(&mut self, program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {

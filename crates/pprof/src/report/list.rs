@@ -73,7 +73,14 @@ impl Report<'_> {
             self.value(cum),
             percentage(cum, self.total)
         );
-        let lines = match reader.lines(file) {
+        let (first, last) = span(graph, nodes);
+        let lines = match first <= last {
+            true => reader.lines(file),
+            // A call inlined from another file is said to lie before its function begins:
+            // there is no line to show, and the file is not asked for.
+            false => reader.known_lines(file),
+        };
+        let lines = match lines {
             Ok(lines) => lines,
             Err(why) => {
                 let _ = writeln!(out, " Error: {why}");
@@ -84,7 +91,6 @@ impl Report<'_> {
         for &id in nodes {
             by_line.entry(graph.info(id).line).or_default().push(id);
         }
-        let (first, last) = span(graph, nodes);
         let numbered = (1i64..).zip(lines);
         let shown = numbered.skip_while(|(n, _)| *n < first);
         for (number, line) in shown.take_while(|(n, _)| *n <= last) {
@@ -99,7 +105,7 @@ impl Report<'_> {
         }
     }
 
-    fn value_or_dot(&self, value: i64) -> String {
+    pub(super) fn value_or_dot(&self, value: i64) -> String {
         match value {
             0 => ".".to_owned(),
             value => self.value(value),
@@ -119,7 +125,7 @@ fn span(graph: &Graph<'_>, nodes: &[u32]) -> (i64, i64) {
         first = first.min(start);
         last = last.max(info.line.saturating_add(MARGIN));
     }
-    (first, last)
+    (first.max(1), last)
 }
 
 /// Flat and cumulative sums of nodes, not divided.

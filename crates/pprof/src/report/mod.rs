@@ -27,6 +27,7 @@ mod options;
 mod paper;
 mod proto;
 mod raw;
+mod short_names;
 mod source;
 mod tabs;
 mod tags;
@@ -36,6 +37,7 @@ mod traces;
 mod tree;
 mod trim_path;
 mod units;
+mod weblist;
 
 pub use combine::{CombineError, Difference, combine, subtract};
 pub use error::ReportError;
@@ -60,6 +62,8 @@ pub enum Command {
     Peek(String),
     /// Source lines of what matches.
     List(String),
+    /// The same as a web page.
+    WebList(String),
     /// Every sample.
     Traces,
     /// Labels and their values.
@@ -131,6 +135,10 @@ pub fn run_to(
     if !options.relative_percentages {
         filter::apply(&mut profile, &report.units, &options, notes)?;
     }
+    let is_data = matches!(command, Command::Proto | Command::TopProto | Command::Raw);
+    if options.short_names && !is_data {
+        short_names::shorten(&mut profile);
+    }
     aggregate::aggregate(&mut profile, &options);
     report.print(profile, sources, out)
 }
@@ -145,6 +153,7 @@ pub fn columns(command: &Command, options: &Options) -> Columns {
             | Command::Tree
             | Command::Peek(_)
             | Command::List(_)
+            | Command::WebList(_)
             | Command::Json
             | Command::Csv
             | Command::HeapSites
@@ -169,6 +178,11 @@ fn overrides(command: &Command, options: &Options) -> Options {
         Command::List(_) => {
             trim = false;
             options.granularity = Some(Granularity::Lines);
+        }
+        Command::WebList(_) => {
+            trim = false;
+            options.granularity = Some(Granularity::Addresses);
+            options.no_inlines = false;
         }
         Command::HeapSites => {
             options.granularity.get_or_insert(Granularity::Lines);
@@ -229,7 +243,9 @@ impl<'o> Report<'o> {
             return Err(ReportError::ZeroDivisor);
         }
         let symbol = match command {
-            Command::Peek(source) | Command::List(source) => Some(error::argument(source)?),
+            Command::Peek(source) | Command::List(source) | Command::WebList(source) => {
+                Some(error::argument(source)?)
+            }
             _ => None,
         };
         let weights = Weights {
@@ -271,6 +287,10 @@ impl<'o> Report<'o> {
             Command::List(_) => {
                 let mut reader = source::Reader::new(sources, self.options);
                 self.list(&profile, &mut reader)?
+            }
+            Command::WebList(_) => {
+                let mut reader = source::Reader::new(sources, self.options);
+                self.web_list(&profile, &mut reader)?
             }
             Command::Traces => {
                 self.traces(&profile, &mut Paper::on(out));

@@ -93,6 +93,8 @@ pub struct Options {
     pub no_inlines: bool,
     /// Shows column numbers.
     pub show_columns: bool,
+    /// Shows functions without the directories of their package, as far as they stay apart.
+    pub short_names: bool,
     /// What a row stands for; the default is the command's.
     pub granularity: Option<Granularity>,
     /// The zone that times are shown in.
@@ -131,6 +133,7 @@ impl Default for Options {
             tag_hide: String::new(),
             no_inlines: false,
             show_columns: false,
+            short_names: false,
             granularity: None,
             zone: Zone::default(),
         }

@@ -13,6 +13,12 @@ pub trait Sources {
     /// One line for a person: `open /src/a.go: no such file or directory`.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 
+    /// A file that is not where the profile and the options say. What is found shall be shown.
+    fn elsewhere(&self, path: &str) -> Option<Vec<u8>> {
+        let _ = path;
+        None
+    }
+
     /// Where relative paths are searched unless the options say.
     fn working_directory(&self) -> String;
 }
@@ -56,12 +62,19 @@ impl<'s> Reader<'s> {
     /// The lines of a file, or why there are none.
     pub(super) fn lines(&mut self, path: &str) -> Result<&[String], &str> {
         if !self.known.contains_key(path) {
-            let lines = self.open(path).map(|bytes| {
+            let opened = self.open(path);
+            let opened = opened.or_else(|why| self.sources.elsewhere(path).ok_or(why));
+            let lines = opened.map(|bytes| {
                 let text = String::from_utf8_lossy(&bytes);
                 text.lines().map(str::to_owned).collect()
             });
             self.known.insert(path.to_owned(), lines);
         }
+        self.known_lines(path)
+    }
+
+    /// What [`Self::lines`] said of a file, and nothing of one that was not asked for.
+    pub(super) fn known_lines(&self, path: &str) -> Result<&[String], &str> {
         match self.known.get(path) {
             Some(Ok(lines)) => Ok(lines),
             Some(Err(why)) => Err(why),

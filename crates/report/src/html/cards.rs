@@ -1,4 +1,4 @@
-//! The four items at a glance: a card each, with the sentence that proves it.
+//! The four items at a glance: a card each, with what proves it.
 
 use shakedown_findings::{Item, RunReport, Severity};
 
@@ -28,9 +28,14 @@ fn card(page: &mut Markup, report: &RunReport, item: Item) {
             page.text(" ");
             page.leaf("span", &[("class", "word")], word);
         });
-        page.element("p", &[], |page| {
-            page.line(&standing::sentence(report, item, standing));
-        });
+        match standing::proofs(report, item, standing).as_slice() {
+            [only] => page.element("p", &[], |page| page.line(only)),
+            proofs => page.element("ul", &[], |page| {
+                for proof in proofs {
+                    page.element("li", &[], |page| page.line(proof));
+                }
+            }),
+        }
         if let Some(number) = finding::first_of(report, item) {
             page.element("p", &[("class", "more")], |page| {
                 let target = format!("#{}", finding::anchor(number));

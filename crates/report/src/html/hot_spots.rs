@@ -60,7 +60,7 @@ fn table(page: &mut Markup, name: &str, table: &HotSpotTable, unit: Unit) {
         page.leaf("span", &[("class", "faint")], &total);
     });
     if table.rows.is_empty() {
-        page.leaf("p", &[("class", "small")], "no samples");
+        page.leaf("p", &[("class", "small")], figures::no_rows(table.total));
         return;
     }
     page.element("ol", &[("class", "spots")], |page| {

@@ -63,7 +63,7 @@ fn cpu_title(table: &HotSpotTable) -> String {
 
 fn entries(sheet: &Sheet, table: &HotSpotTable, column: usize) -> Line {
     if table.rows.is_empty() {
-        return Line::of(Ink::Faint, "no samples");
+        return Line::of(Ink::Faint, figures::no_rows(table.total));
     }
     let room = sheet.room(column);
     let entries = table.rows.iter().take(ROWS).map(|row| {

@@ -4,7 +4,7 @@ use shakedown_findings::{Item, RunReport, Severity};
 
 use crate::ink::{Ink, Line};
 use crate::sheet::Sheet;
-use crate::standing::{Standing, sentence};
+use crate::standing::{SEPARATOR, Standing, proofs};
 
 /// Column of an item's sentence.
 const SENTENCE: usize = 15;
@@ -30,8 +30,24 @@ pub(super) fn put(sheet: &mut Sheet, report: &RunReport) {
             _ if sheet.style().width < WIDE => MORE_LINES,
             _ => LINES,
         };
-        sheet.flow(&lead, SENTENCE, &sentence(report, item, standing), limit);
+        let text = fitting(sheet, &proofs(report, item, standing), limit);
+        sheet.flow(&lead, SENTENCE, &text, limit);
     }
+}
+
+/// As many whole proofs as the lines hold, and how many more there are.
+fn fitting(sheet: &Sheet, proofs: &[Line], limit: usize) -> Line {
+    let first = |count: usize| {
+        let line = Line::list(proofs[..count].iter().cloned(), SEPARATOR);
+        match proofs.len() - count {
+            0 => line,
+            more => line.and(Ink::Faint, &format!("{SEPARATOR}and {more} more")),
+        }
+    };
+    let mut counts = (1..=proofs.len()).rev();
+    counts
+        .find(|count| sheet.lines(SENTENCE, &first(*count)) <= limit)
+        .map_or_else(|| first(proofs.len().min(1)), first)
 }
 
 const fn mark(standing: Standing, unicode: bool) -> (Ink, &'static str) {

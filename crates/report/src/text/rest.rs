@@ -5,7 +5,7 @@ use shakedown_findings::RunReport;
 use crate::ink::{Ink, Line};
 use crate::remedy::remedies;
 use crate::sheet::Sheet;
-use crate::standing::is_open;
+use crate::standing::left_open;
 
 /// Column of a flag that would prove a rule.
 const FLAG: usize = 15;
@@ -45,8 +45,7 @@ pub(super) fn to_prove(sheet: &mut Sheet, report: &RunReport) {
 pub(super) fn hints(sheet: &mut Sheet, report: &RunReport) {
     let mut codes: Vec<&str> = Vec::new();
     let found = report.findings.iter().map(|finding| &finding.code);
-    let open = report.rules.iter().filter(|rule| is_open(rule));
-    for code in found.chain(open.map(|rule| &rule.code)) {
+    for code in found.chain(left_open(report).map(|rule| &rule.code)) {
         if !codes.contains(&code.as_str()) {
             codes.push(code);
         }

@@ -12,7 +12,8 @@ const FORMS = [
   { name: "light", width: 1000, height: 900, media: "screen", scheme: "light" },
   { name: "dark", width: 1000, height: 900, media: "screen", scheme: "dark", unfolded: true },
   { name: "narrow", width: 360, height: 740, media: "screen", scheme: "light", unfolded: true },
-  // Paper takes no notice of what the screen prefers, and scripts may be off.
+  // Paper takes no notice of what the screen prefers, and scripts may be off or have changed the page.
+  { name: "paper", width: 800, height: 1100, media: "print", scheme: "light" },
   { name: "print", width: 800, height: 1100, media: "print", scheme: "dark", scriptless: true },
 ];
 

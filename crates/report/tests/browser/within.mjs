@@ -93,6 +93,14 @@ export function isForPaper() {
   if (book && book.checkVisibility()) {
     complaints.push("the log book is printed");
   }
+  // A word without what it is the word for.
+  const rows = [...document.querySelectorAll(".do > div")].filter((row) => row.checkVisibility());
+  for (const row of rows) {
+    const parts = [...row.querySelectorAll("dd *")].filter((part) => part.tagName !== "BUTTON");
+    if (!parts.every((part) => part.checkVisibility())) {
+      complaints.push(`${row.querySelector("dt").textContent} is printed without what follows it`);
+    }
+  }
   return complaints;
 }
 

@@ -12,6 +12,7 @@ const SECTIONS: &[&str] = &[
     "What it cannot see",
     "Folklore",
     "Fix",
+    "In Rust",
     "When not exercised",
 ];
 
@@ -48,13 +49,14 @@ fn every_page_has_the_same_sections() {
 #[test]
 fn every_page_shows_what_is_bad_and_what_is_good() {
     for (name, page) in pages() {
-        let blocks: Vec<_> = page.split("```go\n").skip(1).collect();
+        let go: Vec<_> = page.split("```go\n").skip(1).collect();
+        // What is mended in no source has commands.
+        let sh: Vec<_> = page.split("```sh\n").skip(1).collect();
+        let (blocks, sign) = if go.is_empty() { (sh, "#") } else { (go, "//") };
         assert!(blocks.len() >= 2, "{name}: two examples");
-        assert!(
-            blocks[0].starts_with("// Bad: "),
-            "{name}: the first is bad"
-        );
-        let good = |block: &&str| block.starts_with("// Good: ");
+        let is = |block: &str, what: &str| block.starts_with(&format!("{sign} {what}: "));
+        assert!(is(blocks[0], "Bad"), "{name}: the first is bad");
+        let good = |block: &&str| is(block, "Good");
         assert!(blocks[1..].iter().all(good), "{name}: the others are good");
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use shakedown_findings::RunReport;
+use shakedown_findings::{RunReport, Severity, Verdict};
 use shakedown_report::{Style, text};
 
 use crate::samples;
@@ -50,6 +50,27 @@ fn healthy_fits_one_screen() {
 #[test]
 fn faulty_shows_each_finding_with_evidence_and_fix() {
     check_at("faulty.100", &samples::faulty(), WIDE);
+}
+
+#[test]
+fn a_note_refutes_nothing() {
+    let mut report = samples::faulty();
+    report.verdict = Verdict::Ready;
+    report.findings.retain(|finding| finding.code == "PRF002");
+    report.findings[0].severity = Severity::Info;
+    for rule in &mut report.rules {
+        if rule.outcome == "failed" && rule.code != "PRF002" {
+            rule.outcome = "passed".into();
+        }
+    }
+    let rendered = text::render(&report, WIDE);
+    assert!(
+        rendered.contains("\n  ✓ profile    pprof on "),
+        "{rendered}"
+    );
+    assert!(rendered.contains("note: pprof answers"), "{rendered}");
+    let page = shakedown_report::html::render(&report);
+    assert!(!page.contains("card bad") && !page.contains("card doubt"));
 }
 
 #[test]

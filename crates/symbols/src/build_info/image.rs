@@ -8,6 +8,10 @@ use super::BuildInfoError;
 
 /// Section that holds the build info.
 const SECTION: &[u8] = b".go.buildinfo";
+/// Section that compilers write their names into.
+const COMMENT: &[u8] = b".comment";
+/// A name for each compiler that took part: a few hundred bytes.
+const COMMENT_MAX: u64 = 1 << 16;
 /// What the plain header fields can count; files with more are not programs.
 const HEADERS_MAX: u32 = 0xffff;
 /// Section names of a large program are a few KB.
@@ -19,6 +23,8 @@ pub(crate) struct Image<R> {
     data: R,
     loads: Vec<Load>,
     section: Option<(u64, u64)>,
+    /// Offset and size.
+    comment: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -72,7 +78,10 @@ impl<'data, R: ReadRef<'data>> Image<R> {
             data,
             loads,
             // Section headers are no part of what runs: damaged or absent, the segment is searched.
-            section: section::<H, R>(header, endian, data),
+            section: section::<H, R>(header, endian, data, SECTION)
+                .map(|found| (found.sh_addr(endian).into(), found.sh_size(endian).into())),
+            comment: section::<H, R>(header, endian, data, COMMENT)
+                .map(|found| (found.sh_offset(endian).into(), found.sh_size(endian).into())),
         })
     }
 
@@ -82,6 +91,12 @@ impl<'data, R: ReadRef<'data>> Image<R> {
             let data = self.loads.iter().find(|load| load.writable_data)?;
             Some((data.address, data.size))
         })
+    }
+
+    /// What compilers wrote about themselves; it is no part of what is loaded.
+    pub(crate) fn comment(&self) -> Option<&'data [u8]> {
+        let (offset, size) = self.comment?;
+        self.data.read_bytes_at(offset, size.min(COMMENT_MAX)).ok()
     }
 
     /// Address and size of every part that is loaded from the file.
@@ -113,7 +128,12 @@ impl<'data, R: ReadRef<'data>> Image<R> {
     }
 }
 
-fn section<'data, H, R>(header: &H, endian: Endianness, data: R) -> Option<(u64, u64)>
+fn section<'data, H, R>(
+    header: &H,
+    endian: Endianness,
+    data: R,
+    wanted: &[u8],
+) -> Option<&'data H::SectionHeader>
 where
     H: FileHeader<Endian = Endianness>,
     R: ReadRef<'data>,
@@ -133,10 +153,9 @@ where
     let named = |section: &&H::SectionHeader| {
         let name = names.get(section.sh_name(endian) as usize..);
         name.is_some_and(|name| {
-            name.strip_prefix(SECTION)
+            name.strip_prefix(wanted)
                 .is_some_and(|rest| rest.first() == Some(&0))
         })
     };
-    let found = sections.iter().find(named)?;
-    Some((found.sh_addr(endian).into(), found.sh_size(endian).into()))
+    sections.iter().find(named)
 }

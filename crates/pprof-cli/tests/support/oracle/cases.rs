@@ -80,7 +80,7 @@ pub(crate) struct Case {
     pub(crate) options: Vec<(&'static str, Vec<String>)>,
     argument: String,
     pub(crate) symbolize_none: bool,
-    source: String,
+    pub(crate) source: String,
 }
 
 impl Case {

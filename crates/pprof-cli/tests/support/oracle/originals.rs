@@ -100,9 +100,9 @@ impl Original {
         }
     }
 
-    /// True if it prints something else in one of many more runs.
-    pub(crate) fn is_unstable(&self, folder: &Path, args: &[String], their: &Printed) -> bool {
-        (0..RERUNS).any(|_| self.run(folder, args).out != their.out)
+    /// What it prints in many more runs.
+    pub(crate) fn again(&self, folder: &Path, args: &[String]) -> Vec<Printed> {
+        (0..RERUNS).map(|_| self.run(folder, args)).collect()
     }
 }
 
@@ -115,11 +115,12 @@ fn plain(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// Where the original's order is that of a random walk through a map: nodes that
-/// print alike, paths of a tree, and edges of a difference that weigh the same with
-/// opposite signs, which its order of edges takes for neither equal nor less.
-pub(super) fn may_vary(args: &[String]) -> bool {
+/// print alike (files; mapped files where the profile is `nameless`), paths of a tree, and
+/// edges of a difference that weigh the same with opposite signs, which its order of edges
+/// takes for neither equal nor less.
+pub(super) fn may_vary(args: &[String], nameless: bool) -> bool {
     let has = |name: &str| args.iter().any(|a| a.starts_with(name));
-    has("-files") || has("-call_tree") || has("-base=") || has("-diff_base=")
+    nameless || has("-files") || has("-call_tree") || has("-base=") || has("-diff_base=")
 }
 
 /// Two orders that come up equally often show both in so many runs, but for one time

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use shakedown_pprof::{LabelValue, Profile, gzip};
 
+use super::rewritten::rewritten;
 use crate::support::scale_up::{Wanted, scale_up};
 
 /// A profile to ask about, and what there is to ask for.
@@ -17,7 +18,8 @@ pub(crate) struct Subject {
 }
 
 /// Every profile below `folder` that we read, and labelled ones made of the two real
-/// ones, in two seeds, which are written to `scratch`.
+/// ones, in two seeds, and such with columns and another default type, which are written
+/// to `scratch`.
 pub(crate) fn subjects(folder: &Path, scratch: &Path) -> Vec<Subject> {
     let mut found = Vec::new();
     for part in [
@@ -56,6 +58,21 @@ pub(crate) fn subjects(folder: &Path, scratch: &Path) -> Vec<Subject> {
         let path = scratch.join(format!("{name}.{seed}.pb.gz"));
         std::fs::write(&path, gzip(&large.encode())).expect("room for scratch files");
         found.push(subject(path.to_string_lossy().into_owned(), &large));
+    }
+    // Real profiles show what their last or default type measures, and Go writes no columns:
+    // the flags that choose these would change nothing.
+    for (part, name, default) in [
+        ("profile", "heap_compile", "alloc_objects"),
+        ("service", "heap", "alloc_space"),
+        ("service", "mutex", "contentions"),
+        ("service", "block", "contentions"),
+    ] {
+        let real = std::fs::read(folder.join(format!("data/{part}/{name}.pb.gz")));
+        let real = Profile::decode(&real.expect("a real profile")).expect("a real profile");
+        let other = rewritten(&real, default);
+        let path = scratch.join(format!("{name}.columns.pb.gz"));
+        std::fs::write(&path, gzip(&other.encode())).expect("room for scratch files");
+        found.push(subject(path.to_string_lossy().into_owned(), &other));
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found

@@ -29,6 +29,7 @@
 #![expect(unsafe_code, reason = "is an allocator")]
 
 mod call_sites;
+mod exact;
 mod export;
 mod gap;
 mod live;
@@ -38,6 +39,7 @@ mod walkers;
 use std::alloc::{GlobalAlloc, Layout};
 
 pub use crate::profile::contract::{HeapOptions as Options, Kind};
+pub use exact::live_bytes;
 pub use export::profile;
 pub(crate) use sampler::Unseen;
 pub use sampler::{is_installed, start};

@@ -1,20 +1,21 @@
-//! The stop against simulated services: what is in flight, when it is finished, how long is waited.
+//! A simulated service that is stopped: how long its handlers take, what they wait for, what it does
+//! at SIGTERM.
 
 use std::time::Duration;
 
 use shakedown_evidence::drain::{Fate, fate, in_flight};
 use shakedown_evidence::{
-    At, CallBody, CallEnd, CallEnded, CallSent, DrainLook, Event, Evidence, Gone, Listener,
-    Purpose, Request, RequestKind, Role, Signalled, StopReport,
+    Answers, At, Call, CallBody, CallEnd, CallEnded, CallSent, DrainLook, Event, Evidence, Gone,
+    Listener, Purpose, Request, RequestKind, Role, Signalled, Stall, StallChange, StopReport,
 };
 use shakedown_experiment::{Action, CallPlan, Experiment, Step, Terminate};
 
 const PID: u32 = 7;
-const GRACE: Duration = Duration::from_secs(4);
+pub(crate) const GRACE: Duration = Duration::from_secs(4);
 
 /// What the service does at SIGTERM.
 #[derive(Clone, Copy)]
-enum AtSignal {
+pub(crate) enum AtSignal {
     /// Ends once no request is open, `after` at the earliest; its listener closes at once.
     Drain { after: Duration },
     /// Ends at once.
@@ -24,38 +25,44 @@ enum AtSignal {
 }
 
 /// A service with one listener, and the clock of the run.
-struct Simulated {
-    seen: Evidence,
-    now: At,
-    takes: Duration,
+pub(crate) struct Simulated {
+    pub(crate) seen: Evidence,
+    pub(crate) now: At,
+    pub(crate) takes: Duration,
     at_signal: AtSignal,
-    signal: Option<At>,
-    gone: Option<At>,
+    pub(crate) signal: Option<At>,
+    pub(crate) gone: Option<At>,
     /// Calls under way: number, when the answer comes; nothing while half of the body is missing.
     open: Vec<(u32, Option<At>)>,
     /// Most calls that were under way at once.
-    most: usize,
-    finished: Vec<At>,
+    pub(crate) most: usize,
+    pub(crate) finished: Vec<At>,
     /// When our connections were closed.
-    closed: Vec<At>,
+    pub(crate) closed: Vec<At>,
     /// A body that has not come after so long is given up.
-    patience: Duration,
+    pub(crate) patience: Duration,
     /// Half-sent calls, and when they came.
     halves: Vec<(u32, At)>,
+    /// Its handlers wait for what is behind our stall.
+    pub(crate) depends: bool,
+    /// The stall holds.
+    pub(crate) held: bool,
+    /// So long, and then it gives up with an error.
+    pub(crate) waits: Duration,
 }
 
-fn ms(n: u64) -> Duration {
+pub(crate) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-fn grpc() -> RequestKind {
+pub(crate) fn grpc() -> RequestKind {
     RequestKind::Grpc {
         method: "a.B/C".into(),
         data: String::new(),
     }
 }
 
-fn http(body: &str) -> RequestKind {
+pub(crate) fn http(body: &str) -> RequestKind {
     RequestKind::Http {
         method: "POST".into(),
         target: "/x".into(),
@@ -64,7 +71,7 @@ fn http(body: &str) -> RequestKind {
 }
 
 impl Simulated {
-    fn new(kinds: Vec<RequestKind>, takes: Duration, at_signal: AtSignal) -> Self {
+    pub(crate) fn new(kinds: Vec<RequestKind>, takes: Duration, at_signal: AtSignal) -> Self {
         let mut seen = Evidence::default();
         seen.run.requests = kinds
             .into_iter()
@@ -100,6 +107,9 @@ impl Simulated {
             closed: Vec::new(),
             patience: Duration::MAX,
             halves: Vec::new(),
+            depends: false,
+            held: false,
+            waits: Duration::MAX,
         };
         for request in 0..service.seen.run.requests.len() {
             for purpose in [Purpose::Locate, Purpose::Traffic] {
@@ -133,7 +143,8 @@ impl Simulated {
             self.body(id, 1);
             self.halves.push((id, self.now));
         }
-        let answer = (!half).then(|| self.now + self.takes);
+        let waits = half || self.depends && self.held;
+        let answer = (!waits).then(|| self.now + self.takes);
         self.open.push((id, answer));
         self.most = self.most.max(self.open.len());
     }
@@ -177,6 +188,12 @@ impl Simulated {
         for id in done {
             self.end(id, CallEnd::Http { status: 200 });
         }
+        let impatient = |call: &&Call| call.ended.is_none() && now.since(call.sent.at) > self.waits;
+        let given_up = self.seen.calls.iter().filter(impatient);
+        for id in given_up.map(|call| call.sent.id).collect::<Vec<_>>() {
+            self.open.retain(|(open, _)| *open != id);
+            self.end(id, CallEnd::Http { status: 503 });
+        }
         for (id, at) in self.halves.clone() {
             if self.open.contains(&(id, None)) && now - at >= self.patience {
                 self.open.retain(|(open, _)| *open != id);
@@ -211,6 +228,17 @@ impl Simulated {
                 }
                 self.body(id, 2);
                 self.finished.push(self.now);
+            }
+            Action::Hold { stall } => self.stall(stall, true),
+            Action::Release { stall } => {
+                self.stall(stall, false);
+                let answer = self.now + self.takes;
+                let half = |id| self.halves.iter().any(|(half, _)| *half == id);
+                for (id, at) in &mut self.open {
+                    if !half(*id) {
+                        at.get_or_insert(answer);
+                    }
+                }
             }
             Action::Signal => {
                 self.signal = Some(self.now);
@@ -250,8 +278,30 @@ impl Simulated {
         self.pass(ms(1));
     }
 
+    fn stall(&mut self, name: String, holds: bool) {
+        assert_ne!(
+            self.held, holds,
+            "one that holds is let go before it holds again"
+        );
+        self.held = holds;
+        let at = self.now;
+        self.seen
+            .apply(Event::Stall(StallChange { at, name, holds }));
+    }
+
+    /// With a stall, and handlers that wait for what is behind it.
+    pub(crate) fn behind(mut self, answers: Answers) -> Self {
+        self.depends = true;
+        self.seen.run.stalls = vec![Stall {
+            name: "db".into(),
+            to: "127.0.0.1:5432".into(),
+            answers,
+        }];
+        self
+    }
+
     /// Runs the stop to its end, and gives its report.
-    fn stop(&mut self) -> StopReport {
+    pub(crate) fn stop(&mut self) -> StopReport {
         let mut stop = Terminate::new(GRACE);
         for _ in 0..100_000 {
             match stop.next(&self.seen, self.now) {
@@ -264,7 +314,7 @@ impl Simulated {
     }
 
     /// How many were in flight, half sent, and dropped.
-    fn counts(&self) -> (usize, usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let of = in_flight(&self.seen, self.signal.expect("a signal"));
         let half = of.iter().filter(|one| one.half).count();
         let dropped = of
@@ -290,127 +340,4 @@ fn plan(request: usize, purpose: Purpose) -> CallPlan {
         cancel_after: None,
         patience: Duration::from_secs(15),
     }
-}
-
-const PROMPT: AtSignal = AtSignal::Drain {
-    after: Duration::ZERO,
-};
-
-#[test]
-fn a_drain_answers_what_was_in_flight_and_an_exit_drops_it() {
-    for (at_signal, all_dropped) in [(PROMPT, false), (AtSignal::Exit, true)] {
-        let kinds = || vec![grpc(), http(""), http("{}")];
-        let mut service = Simulated::new(kinds(), ms(400), at_signal);
-        let report = service.stop();
-        let (all, half, dropped) = service.counts();
-        assert_eq!(all, 8, "as many as in a batch");
-        assert!(half >= 2 && half < all, "{half}");
-        assert_eq!(dropped, if all_dropped { all } else { 0 });
-        assert!(report.gone.expect("it ends") - report.at < ms(1100));
-    }
-}
-
-#[test]
-fn a_quick_handler_is_held_in_flight_by_half_a_body_only() {
-    let mut service = Simulated::new(vec![http("{}")], ms(3), AtSignal::Exit);
-    service.stop();
-    assert_eq!(service.counts(), (8, 8, 8));
-    let mut service = Simulated::new(vec![http("")], ms(3), AtSignal::Exit);
-    service.stop();
-    assert_eq!(service.counts(), (0, 0, 0));
-}
-
-#[test]
-fn no_more_are_under_way_than_in_a_batch() {
-    let kinds = std::iter::repeat_with(grpc).take(30).collect();
-    let mut service = Simulated::new(kinds, ms(200), AtSignal::Ignore);
-    service.stop();
-    // One more goes out now and then after the signal.
-    assert!(service.most <= 9, "{}", service.most);
-}
-
-#[test]
-fn second_halves_follow_some_soon_some_later_and_all_early_enough() {
-    for takes in [ms(3), ms(400), ms(900)] {
-        let mut service = Simulated::new(vec![grpc()], takes, PROMPT);
-        let report = service.stop();
-        let after = service.finished.iter().filter(|at| **at > report.at);
-        let after: Vec<Duration> = after.map(|at| *at - report.at).collect();
-        let (first, last) = (after.iter().min(), after.iter().max());
-        assert!(
-            first.is_some_and(|first| *first >= ms(150) && *first < ms(200)),
-            "{after:?}"
-        );
-        assert!(last.is_some_and(|last| *last <= ms(650)), "{after:?}");
-        assert_eq!(service.counts().2, 0);
-    }
-}
-
-#[test]
-fn a_slow_request_is_sent_whole_and_so_early_that_its_rest_is_short() {
-    for kind in [http(""), http("{}"), grpc()] {
-        let mut service = Simulated::new(vec![kind], ms(6000), PROMPT);
-        let report = service.stop();
-        assert_eq!(service.counts(), (8, 0, 0));
-        assert!(report.gone.expect("it ends") - report.at < ms(1000));
-    }
-}
-
-#[test]
-fn one_that_stays_is_given_up_when_its_grace_is_over() {
-    let mut service = Simulated::new(vec![grpc()], ms(400), AtSignal::Ignore);
-    let report = service.stop();
-    assert_eq!((report.gone, report.until - report.at), (None, GRACE));
-}
-
-#[test]
-fn one_that_can_be_seen_to_drain_is_watched_for_as_long_again() {
-    let slow = |after| AtSignal::Drain { after: ms(after) };
-    let mut service = Simulated::new(vec![grpc()], ms(400), slow(6000));
-    let report = service.stop();
-    assert!(report.gone.is_some_and(|gone| gone - report.at >= ms(6000)));
-    assert_eq!(service.counts().2, 0);
-    let mut service = Simulated::new(vec![grpc()], ms(400), slow(60_000));
-    let report = service.stop();
-    assert_eq!((report.gone, report.until - report.at), (None, GRACE * 2));
-}
-
-#[test]
-fn no_idle_connection_of_ours_holds_the_drain_up() {
-    let slow = AtSignal::Drain { after: ms(6000) };
-    let mut service = Simulated::new(vec![grpc()], ms(400), slow);
-    let report = service.stop();
-    let (before, after): (Vec<At>, Vec<At>) =
-        service.closed.iter().partition(|at| **at < report.at);
-    assert_eq!(
-        (before.len(), after.len()),
-        (2, 1),
-        "before the rehearsal, too"
-    );
-    assert!(after[0] - report.at < ms(3000));
-}
-
-#[test]
-fn a_server_without_patience_for_slow_bodies_is_not_blamed() {
-    for patience in [ms(100), ms(500), ms(890)] {
-        let mut service = Simulated::new(vec![http("{}"), http("")], ms(200), PROMPT);
-        service.patience = patience;
-        service.stop();
-        // Only what is sent whole, of both.
-        assert_eq!(service.counts(), (8, 0, 0), "{patience:?}");
-    }
-    let mut service = Simulated::new(vec![http("{}")], ms(200), PROMPT);
-    service.patience = ms(1000);
-    service.stop();
-    let (all, half, dropped) = service.counts();
-    assert!(all == 8 && half > 0 && dropped == 0);
-}
-
-#[test]
-fn what_may_not_be_repeated_is_not_sent() {
-    let mut service = Simulated::new(vec![grpc()], ms(400), PROMPT);
-    service.seen.run.requests[0].repeat_safe = false;
-    let before = service.seen.calls.len();
-    service.stop();
-    assert_eq!(service.seen.calls.len(), before);
 }
