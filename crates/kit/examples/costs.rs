@@ -50,7 +50,7 @@ fn main() {
             DeadlineLayer::new().layer(Echo),
             Some("20S"),
         )),
-        "dump" => return dump(count),
+        "dump" => return dump(count, words.get(3).and_then(|dumps| dumps.parse().ok())),
         _ => panic!(
             "log-line, spawn-tokio, spawn-kit, poll-tokio, poll-kit, layer-none, layer-idle, layer-held or dump"
         ),
@@ -163,8 +163,8 @@ async fn waits(n: usize) {
     }
 }
 
-/// Prints how many milliseconds it takes to ask all tasks, for the first dump and for five more.
-fn dump(count: usize) {
+/// Prints how many milliseconds it takes to ask all tasks, for each of some dumps.
+fn dump(count: usize, dumps: Option<usize>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -175,7 +175,7 @@ fn dump(count: usize) {
         shakedown_kit::spawn(waits(n));
     }
     // From outside of the runtime, as the admin listener asks.
-    for _ in 0..6 {
+    for _ in 0..dumps.unwrap_or(6) {
         let (mut took, mut seen) = (Duration::ZERO, 0);
         on_runtime(async {
             let dump = tasks::dump(Duration::from_secs(10)).await;

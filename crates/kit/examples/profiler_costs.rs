@@ -63,7 +63,12 @@ fn main() {
     let count = words.get(2).and_then(|count| count.parse().ok());
     let count: usize = count.unwrap_or(1_000_000);
     if way == "sampled" {
-        heap::start(heap::Options::default()).expect("it is the global allocator");
+        // With a seed, the same allocations are sampled each time.
+        let options = heap::Options {
+            seed: Some(1),
+            ..heap::Options::default()
+        };
+        heap::start(options).expect("it is the global allocator");
     }
     let began = Instant::now();
     match way {

@@ -46,15 +46,6 @@ pub(crate) fn run(args: &Args) -> Ended {
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// Opens a file that a profile names. It may name a pipe or a device, which have no end: opened,
-/// it would be too late.
-fn regular_file(path: &str) -> io::Result<fs::File> {
-    match fs::metadata(path)?.is_file() {
-        true => fs::File::open(path),
-        false => Err(io::ErrorKind::InvalidData.into()),
-    }
-}
-
 /// Where systems keep the authorities that they believe, as Go looks for them.
 ///
 /// Source: Go, crypto/x509/root_linux.go, root_darwin.go.
@@ -107,6 +98,15 @@ async fn ask_all(requests: &[Request<'_>]) -> Vec<Result<Vec<u8>, String>> {
         }
     }
     answers
+}
+
+/// Opens a file that a profile names. It may name a pipe or a device, which have no end: opened,
+/// it would be too late.
+fn regular_file(path: &str) -> io::Result<fs::File> {
+    match fs::metadata(path)?.is_file() {
+        true => fs::File::open(path),
+        false => Err(io::ErrorKind::InvalidData.into()),
+    }
 }
 
 /// Files, network, environment and streams as they are.

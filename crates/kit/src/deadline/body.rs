@@ -81,10 +81,20 @@ where
             .as_ref()
             .and_then(|guard| guard.scope())
             .map(Scope::enter);
-        // First the clock: a stream that is always ready would never let it be looked at.
-        if let (Some(guard), Some(deadline)) = (running, this.deadline.as_mut().as_pin_mut())
-            && deadline.poll(context).is_ready()
-        {
+        // First the clock: a stream that is always ready would never let it be looked at. A timer is
+        // set only where the answer has to wait, which most never do.
+        let mut is_past = running
+            .as_ref()
+            .is_some_and(|guard| guard.is_past_deadline());
+        let mut polled = Poll::Pending;
+        if !is_past {
+            polled = inner.as_mut().poll_frame(context);
+            if polled.is_pending() && running.is_some() {
+                let timer = this.deadline.as_mut().as_pin_mut();
+                is_past = timer.is_some_and(|timer| timer.poll(context).is_ready());
+            }
+        }
+        if let (true, Some(guard)) = (is_past, running) {
             this.inner.set(None);
             guard.exceeded();
             return Poll::Ready(Some(if *this.grpc {
@@ -93,7 +103,7 @@ where
                 Err(DeadlineExceeded.into())
             }));
         }
-        let frame = std::task::ready!(inner.as_mut().poll_frame(context));
+        let frame = std::task::ready!(polled);
         // Whoever sends the answer does not ask again after its last frame.
         let is_last = match &frame {
             None | Some(Err(_)) => true,

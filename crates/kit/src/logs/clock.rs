@@ -28,7 +28,7 @@ pub(super) fn push_time(out: &mut String, since_1970: Duration) {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    out.extend(digits.iter().copied().map(char::from));
+    out.push_str(std::str::from_utf8(&digits).expect("digits are ASCII"));
 }
 
 fn push_second(out: &mut String, second: u64) {

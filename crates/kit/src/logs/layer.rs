@@ -200,11 +200,16 @@ impl Visit for Fields<'_> {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field, value);
+        self.key(field);
+        json::push_number(self.line, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field, value);
+        self.key(field);
+        if value < 0 {
+            self.line.push('-');
+        }
+        json::push_number(self.line, value.unsigned_abs());
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
@@ -216,7 +221,8 @@ impl Visit for Fields<'_> {
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.number(field, value);
+        self.key(field);
+        self.line.push_str(if value { "true" } else { "false" });
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {

@@ -76,10 +76,20 @@ where
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        // First the clock: a stream that is always ready would never let it be looked at.
-        if let Some(deadline) = this.deadline.as_mut().as_pin_mut()
-            && deadline.poll(context).is_ready()
-        {
+        // First the clock: a stream that is always ready would never let it be looked at. A timer is
+        // set only where the answer has to be waited for.
+        let timer = this.deadline.as_mut().as_pin_mut();
+        let mut is_past = timer
+            .as_ref()
+            .is_some_and(|timer| timer.deadline() <= tokio::time::Instant::now());
+        let mut polled = Poll::Pending;
+        if !is_past {
+            polled = inner.poll_frame(context);
+            if polled.is_pending() {
+                is_past = timer.is_some_and(|timer| timer.poll(context).is_ready());
+            }
+        }
+        if is_past {
             this.inner.set(None);
             this.deadline.set(None);
             EXCEEDED.fetch_add(1, Ordering::Relaxed);
@@ -89,7 +99,7 @@ where
                 Err(DeadlineExceeded.into())
             }));
         }
-        let frame = std::task::ready!(inner.poll_frame(context));
+        let frame = std::task::ready!(polled);
         if frame.is_none() {
             this.deadline.set(None);
         }

@@ -3,6 +3,7 @@
 //! A dump runs on the thread that asks, not on the runtime that it looks at: when every worker is
 //! blocked, it still answers, and says which tasks run and which could not be asked.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -138,9 +139,16 @@ pub async fn dump(patience: Duration) -> Dump {
         .map(|task| (&**task, std::mem::take(&mut *registry::lock(&task.stacks))))
         .collect();
     frames::learn(seen.iter().flat_map(|(_, stacks)| stacks));
+    // Thousands of tasks wait at some dozen places: each stack is put into words once.
+    let mut in_words: HashMap<&[usize], Vec<Frame>> = HashMap::new();
+    for stack in seen.iter().flat_map(|(_, stacks)| stacks) {
+        in_words
+            .entry(stack)
+            .or_insert_with(|| frames::resolve(stack));
+    }
     let tasks: Vec<Seen> = seen
         .iter()
-        .map(|(task, stacks)| see(task, answered(task), stacks))
+        .map(|(task, stacks)| see(task, answered(task), stacks, &in_words))
         .collect();
     let silent = |seen: &&Seen| matches!(seen.state, State::Running | State::Runnable);
     Dump {
@@ -150,7 +158,12 @@ pub async fn dump(patience: Duration) -> Dump {
     }
 }
 
-fn see(task: &Meta, answered: bool, stacks: &[Vec<usize>]) -> Seen {
+fn see(
+    task: &Meta,
+    answered: bool,
+    stacks: &[Vec<usize>],
+    in_words: &HashMap<&[usize], Vec<Frame>>,
+) -> Seen {
     let state = match (task.kind, answered) {
         (Kind::Blocking, _) => State::Blocking,
         (_, true) => State::Waiting,
@@ -173,6 +186,9 @@ fn see(task: &Meta, answered: bool, stacks: &[Vec<usize>]) -> Seen {
         labels: task
             .labels()
             .map_or_else(Vec::new, |labels| labels::of(labels.id())),
-        stacks: stacks.iter().map(|stack| frames::resolve(stack)).collect(),
+        stacks: stacks
+            .iter()
+            .filter_map(|stack| in_words.get(stack.as_slice()).cloned())
+            .collect(),
     }
 }

@@ -146,11 +146,15 @@ pub(crate) fn hex(value: u128, digits: usize) -> String {
     text
 }
 
-/// As [`hex`], behind what is there.
+/// As [`hex`], behind what is there; an even number of digits, 32 at most.
 pub(crate) fn push_hex(text: &mut String, value: u128, digits: usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for digit in (0..digits).rev() {
-        let nibble = (value >> (digit * 4)) as usize & 15;
-        text.push(char::from(DIGITS[nibble]));
+    // Each log line has 48 of them: made in place, and appended at once.
+    let mut all = [0; 32];
+    for (pair, byte) in all.chunks_exact_mut(2).zip(value.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
+    let wanted = &all[all.len() - digits.min(all.len())..];
+    text.push_str(std::str::from_utf8(wanted).expect("digits are ASCII"));
 }
