@@ -19,8 +19,9 @@ pub(crate) const INSIDE_MIN: usize = 5;
 /// So much of what happens, or of the requests of one kind, must be tied, beyond what chance would
 /// tie. Of a loop beside requests on a machine with twelve times the work that it can do: 0.35.
 const TIED_MIN: f64 = 0.5;
-/// Fewer requests of a kind say nothing of how many of them it happens in.
-const ALONE_MIN: usize = 5;
+/// Fewer requests of a kind say nothing of how many of them it happens in. Ordinary traffic has
+/// so many of each at least.
+const ALONE_MIN: usize = 4;
 /// Occurrences closer together than this count as one, at the time of the first: a job that writes
 /// a hundred lines at once is one coincidence, not a hundred. Requests do not divide an episode,
 /// or a steady stream would be cut by each of them and seem to begin with it.

@@ -59,8 +59,8 @@ pub struct ParsedHeap {
 /// It is something else, or has no runtime.MemStats; the text says what.
 pub fn parse_heap(text: &[u8]) -> Result<ParsedHeap, String> {
     let text = String::from_utf8_lossy(text);
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default();
+    let mut lines = text.split_inclusive('\n');
+    let head = lines.next().unwrap_or_default().trim_end();
     let Some(rate) = head
         .strip_prefix("heap profile: ")
         .and_then(|rest| rest.rsplit_once("heap/"))
@@ -71,7 +71,10 @@ pub fn parse_heap(text: &[u8]) -> Result<ParsedHeap, String> {
     let mut parsed = Sites::new(rate / 2);
     let (mut bytes, mut objects) = (None, 0);
     for line in lines {
-        if let Some(value) = line.strip_prefix("# HeapAlloc = ") {
+        // Of a number at the end of a text that was cut, digits may be missing.
+        let is_whole = line.ends_with('\n');
+        let line = line.trim_end_matches(['\n', '\r']);
+        if let Some(value) = line.strip_prefix("# HeapAlloc = ").filter(|_| is_whole) {
             bytes = value.trim().parse().ok();
         } else if let Some(value) = line.strip_prefix("# HeapObjects = ") {
             objects = value.trim().parse().unwrap_or(0);

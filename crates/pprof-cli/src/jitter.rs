@@ -60,9 +60,10 @@ pub(crate) fn watch(
                 continue;
             }
         }
-        // A burst may have its other half in the next window.
-        let first = std::mem::replace(&mut is_odd, seen.is_odd());
-        if first {
+        // A burst may have its other half in the next window; if that makes it too frequent to be
+        // one, the look goes on.
+        let was_odd = std::mem::replace(&mut is_odd, seen.is_odd());
+        if was_odd && is_odd {
             break;
         }
     }

@@ -92,11 +92,12 @@ impl<'w> Files<'w> {
 
 impl Sources for Files<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let read = self.world.borrow_mut().read(path);
+        let read = self.world.borrow_mut().source(path);
         read.map_err(|error| {
             let why = match error.kind() {
                 ErrorKind::NotFound => "no such file or directory".to_owned(),
                 ErrorKind::PermissionDenied => "permission denied".to_owned(),
+                ErrorKind::InvalidData => "not a source file".to_owned(),
                 _ => error.to_string(),
             };
             format!("open {path}: {why}")
@@ -114,7 +115,7 @@ impl Sources for Files<'_> {
         });
         let candidates = places.candidates(path);
         let (path, bytes) = candidates.into_iter().find_map(|path| {
-            let bytes = self.world.borrow_mut().read(&path).ok()?;
+            let bytes = self.world.borrow_mut().source(&path).ok()?;
             Some((path, bytes))
         })?;
         self.warn_of_versions(&path, places);

@@ -43,6 +43,13 @@ pub trait World {
     /// As the system says; `InvalidData` for what is no program.
     fn program(&mut self, path: &str) -> io::Result<Vec<u8>>;
 
+    /// The content of a source file: a regular file of a size that people read. Profiles
+    /// name these, too.
+    ///
+    /// # Errors
+    /// As the system says; `InvalidData` for what is no such file.
+    fn source(&mut self, path: &str) -> io::Result<Vec<u8>>;
+
     /// The names of what is in a folder, sorted; none if it cannot be read.
     fn names(&mut self, folder: &str) -> Vec<String>;
 

@@ -45,26 +45,23 @@ impl Profile {
     /// # Errors
     /// [`MergeError`] where they measure different things.
     pub fn merge(profiles: &[&Profile]) -> Result<Profile, MergeError> {
-        let (first, rest) = profiles.split_first().ok_or(MergeError::Nothing)?;
-        for other in rest {
-            first.compatible(other)?;
-        }
-        let mut merger = Merger {
-            merged: head(first, profiles),
-            samples: Stacks::default(),
-            locations: HashMap::default(),
-            functions: HashMap::default(),
-            mappings: HashMap::default(),
-        };
+        let mut merger = Merger::of(profiles)?;
         for source in profiles {
             merger.add(source);
         }
-        let merged = merger.merged;
-        if merged.samples().any(|s| is_zero(&s)) {
-            // What cancelled out goes, with the rows that only it used.
-            return Profile::merge(&[&merged]);
+        merger.finish()
+    }
+
+    /// As [`Profile::merge`], but gives the memory of each profile back once it is merged.
+    ///
+    /// # Errors
+    /// As [`Profile::merge`].
+    pub fn merge_owned(profiles: Vec<Profile>) -> Result<Profile, MergeError> {
+        let mut merger = Merger::of(&profiles.iter().collect::<Vec<_>>())?;
+        for source in profiles {
+            merger.add(&source);
         }
-        Ok(merged)
+        merger.finish()
     }
 
     /// Fails where `other` does not measure the same.
@@ -158,6 +155,30 @@ struct Moved {
 }
 
 impl Merger {
+    /// A merger of profiles that measure the same; none of them is added yet.
+    fn of(profiles: &[&Profile]) -> Result<Self, MergeError> {
+        let (first, rest) = profiles.split_first().ok_or(MergeError::Nothing)?;
+        for other in rest {
+            first.compatible(other)?;
+        }
+        Ok(Merger {
+            merged: head(first, profiles),
+            samples: Stacks::default(),
+            locations: HashMap::default(),
+            functions: HashMap::default(),
+            mappings: HashMap::default(),
+        })
+    }
+
+    fn finish(self) -> Result<Profile, MergeError> {
+        let merged = self.merged;
+        if merged.samples().any(|s| is_zero(&s)) {
+            // What cancelled out goes, with the rows that only it used.
+            return Profile::merge_owned(vec![merged]);
+        }
+        Ok(merged)
+    }
+
     fn add(&mut self, source: &Profile) {
         let mut moved = Moved {
             texts: vec![None; source.strings.len()],

@@ -5,7 +5,9 @@ use crate::demangle::{Names, demangle};
 /// A function that an instruction belongs to, and the line in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frame {
-    /// The name as the linker has it; empty if only the line is known.
+    /// The name as the linker has it; empty if only the line is known. Go's generic functions
+    /// have the shapes they were compiled for (`main.sum[go.shape.int]`), as in Go's profiles;
+    /// its stack traces print `[...]`.
     pub system_name: String,
     /// The source file, empty if unknown.
     pub file: String,

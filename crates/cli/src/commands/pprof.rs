@@ -24,6 +24,8 @@ const FETCH_MAX: usize = 1 << 30;
 const ELF: &[u8] = b"\x7fELF";
 /// The largest programs, with all their debug information, have a few gigabytes.
 const PROGRAM_MAX: u64 = 8 << 30;
+/// Generated code has some megabytes.
+const SOURCE_MAX: u64 = 256 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -98,6 +100,15 @@ async fn ask_all(requests: &[Request<'_>]) -> Vec<Result<Vec<u8>, String>> {
     answers
 }
 
+/// Opens a file that a profile names. It may name a pipe or a device, which have no end: opened,
+/// it would be too late.
+fn regular_file(path: &str) -> io::Result<fs::File> {
+    match fs::metadata(path)?.is_file() {
+        true => fs::File::open(path),
+        false => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
 /// Files, network, environment and streams as they are.
 struct Real {
     zone: TimeZone,
@@ -109,20 +120,23 @@ impl World for Real {
     }
 
     fn program(&mut self, path: &str) -> io::Result<Vec<u8>> {
-        // A profile may name a pipe or a device, which have no end: opened, it would be too late.
-        let is_file = fs::metadata(path)?.is_file();
+        let mut file = regular_file(path)?;
         let mut bytes = Vec::new();
-        if is_file {
-            let mut file = fs::File::open(path)?;
-            Read::by_ref(&mut file)
-                .take(ELF.len() as u64)
-                .read_to_end(&mut bytes)?;
-            if bytes == ELF {
-                file.take(PROGRAM_MAX).read_to_end(&mut bytes)?;
-                return Ok(bytes);
-            }
+        Read::by_ref(&mut file)
+            .take(ELF.len() as u64)
+            .read_to_end(&mut bytes)?;
+        if bytes != ELF {
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        Err(io::ErrorKind::InvalidData.into())
+        file.take(PROGRAM_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn source(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let file = regular_file(path)?;
+        file.take(SOURCE_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn names(&mut self, folder: &str) -> Vec<String> {
@@ -201,5 +215,51 @@ impl World for Real {
 
     fn stderr(&mut self, text: &str) {
         terminal::complain(text.trim_end_matches('\n'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> Real {
+        Real {
+            zone: TimeZone::UTC,
+        }
+    }
+
+    #[test]
+    fn a_device_or_folder_that_a_profile_names_is_not_read() {
+        for path in ["/dev/zero", "/dev/null", "/"] {
+            for refused in [world().source(path), world().program(path)] {
+                let kind = refused.expect_err(path).kind();
+                assert_eq!(kind, io::ErrorKind::InvalidData, "{path}");
+            }
+        }
+        let missing = world().program("/nowhere/at/all").expect_err("not there");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_program_is_what_begins_as_one() {
+        let own = std::env::current_exe().expect("a test is a program");
+        let own = own.to_str().expect("UTF-8");
+        assert!(world().program(own).expect("read").starts_with(ELF));
+        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let text = world().program(manifest).expect_err("no program");
+        assert_eq!(text.kind(), io::ErrorKind::InvalidData);
+        assert!(
+            world()
+                .source(manifest)
+                .expect("read")
+                .starts_with(b"[package]")
+        );
+    }
+
+    #[test]
+    fn names_come_in_order() {
+        let names = world().names(env!("CARGO_MANIFEST_DIR"));
+        assert!(names.is_sorted() && names.iter().any(|name| name == "Cargo.toml"));
+        assert_eq!(world().names("/nowhere"), [""; 0]);
     }
 }

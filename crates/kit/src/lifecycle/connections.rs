@@ -65,39 +65,59 @@ where
 {
     let _open = open;
     let runtime = Handle::current();
-    let mut left_to_take = QUEUE_MAX;
     loop {
         let accepted = tokio::select! {
             biased;
+            () = server.closing.cancelled() => break,
             accepted = listener.accept() => accepted,
-            () = server.closing.cancelled() => return,
         };
-        if server.closing.is_cancelled() {
-            left_to_take -= 1;
-        }
         match accepted {
-            Ok((stream, _)) => {
-                let open = server.status.connection();
-                let connection = connection(stream, service.clone(), server.clone(), open);
-                tasks::launch_as(
-                    "kit::connection",
-                    &runtime,
-                    Kind::Connection,
-                    None,
-                    Location::caller(),
-                    connection,
-                );
-            }
+            Ok((stream, _)) => launch(stream, &service, &server, &runtime),
             // Out of descriptors, most often: trying at once would only burn a core.
             Err(error) => {
                 tracing::warn!(%error, "no connection accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-        if left_to_take == 0 {
-            return;
-        }
     }
+    for stream in accepted_already(listener) {
+        launch(stream, &service, &server, &runtime);
+    }
+}
+
+/// Begins the task of a connection.
+fn launch<S, B>(stream: TcpStream, service: &S, server: &Server, runtime: &Handle)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let open = server.status.connection();
+    let connection = connection(stream, service.clone(), server.clone(), open);
+    tasks::launch_as(
+        "kit::connection",
+        runtime,
+        Kind::Connection,
+        None,
+        Location::caller(),
+        connection,
+    );
+}
+
+/// What the system has accepted until now. It is asked, and not the runtime: while workers were
+/// blocked nobody told the runtime, and what is in the queue when the listener is closed is reset.
+fn accepted_already(listener: TcpListener) -> impl Iterator<Item = TcpStream> {
+    // The runtime's listeners do not block, and this one stays so.
+    let listener = listener.into_std().ok();
+    let next = move || {
+        let (stream, _) = listener.as_ref()?.accept().ok()?;
+        stream.set_nonblocking(true).ok()?;
+        TcpStream::from_std(stream).ok()
+    };
+    std::iter::from_fn(next).take(QUEUE_MAX)
 }
 
 async fn connection<S, B>(stream: TcpStream, service: S, server: Server, open: Open)

@@ -38,10 +38,11 @@ pub fn goroutines(dump: &Dump) -> String {
 /// The creator of a task that no registered task spawned.
 const CREATED_OUTSIDE: &str = "main";
 
-/// `debug=1`: tasks counted by stack and labels.
+/// `debug=1`: tasks counted by stack and labels, without the trace: that would make each request a
+/// group of its own.
 pub fn counts(dump: &Dump) -> String {
     let mut text = format!("goroutine profile: total {}\n", dump.tasks.len());
-    for group in groups(dump) {
+    for group in groups(dump, |label| label != "trace_id") {
         let _ = write!(text, "{} @", group.count);
         for frame in &group.stack {
             let _ = write!(text, " {:#x}", frame.address);
@@ -70,7 +71,7 @@ pub fn profile(dump: &Dump) -> Vec<u8> {
     let mut profile = Profile::new(&[("goroutine", "count")]);
     let mut functions = BTreeMap::new();
     let mut locations: BTreeMap<(usize, String, u32), LocationId> = BTreeMap::new();
-    for group in groups(dump) {
+    for group in groups(dump, |_| true) {
         let mut stack = Vec::with_capacity(group.stack.len());
         for frame in &group.stack {
             let function = *functions
@@ -157,8 +158,8 @@ struct Group {
     labels: Vec<(String, String)>,
 }
 
-/// Groups, the largest first.
-fn groups(dump: &Dump) -> Vec<Group> {
+/// Groups by stack and by the labels that are wanted, the largest first.
+fn groups(dump: &Dump, wanted: impl Fn(&str) -> bool) -> Vec<Group> {
     let mut counted: BTreeMap<_, Group> = BTreeMap::new();
     for task in &dump.tasks {
         let stack = stack(task);
@@ -166,12 +167,14 @@ fn groups(dump: &Dump) -> Vec<Group> {
             .iter()
             .map(|frame| (frame.address, name(frame), frame.line))
             .collect();
+        let labels = task.labels.iter().filter(|(name, _)| wanted(name));
+        let labels: Vec<_> = labels.cloned().collect();
         counted
-            .entry((lines, task.labels.clone()))
+            .entry((lines, labels.clone()))
             .or_insert_with(|| Group {
                 count: 0,
                 stack,
-                labels: task.labels.clone(),
+                labels,
             })
             .count += 1;
     }

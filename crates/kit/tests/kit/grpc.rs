@@ -50,6 +50,8 @@ impl Service<Request<Body>> for Sleeper {
 struct Server {
     kit: Kit,
     address: SocketAddr,
+    /// The service's own.
+    runtime: tokio::runtime::Handle,
     thread: std::thread::JoinHandle<Result<(), Error>>,
 }
 
@@ -58,14 +60,15 @@ fn serve(builder: Builder) -> Server {
     let thread = std::thread::spawn(move || {
         builder.run(async |kit: Kit| {
             let address = kit.serve("127.0.0.1:0", Routes::new(Sleeper)).await?;
-            tell.send((kit, address))?;
+            tell.send((kit, address, tokio::runtime::Handle::current()))?;
             Ok(())
         })
     });
-    let (kit, address) = told.recv().expect("the setup ends well");
+    let (kit, address, runtime) = told.recv().expect("the setup ends well");
     Server {
         kit,
         address,
+        runtime,
         thread,
     }
 }
@@ -170,5 +173,34 @@ fn a_request_without_any_layer_is_known_in_a_dump_while_it_runs() {
     });
     kit.stop();
     let ended = thread.join().expect("it does not panic");
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+/// While its only worker is blocked, a service is told to stop and clients connect: they are in the
+/// system's queue, of which the runtime knows nothing yet.
+#[test]
+fn who_has_connected_while_the_worker_was_blocked_is_answered_by_the_drain() {
+    let _alone = alone();
+    let server = serve(Kit::builder("test").workers(1));
+    let path = "/test.v1.Sleeper/1";
+    runtime().block_on(async {
+        assert_eq!(call(server.address, path, None).await, "5", "it works");
+        let (kit, address) = (server.kit.clone(), server.address);
+        let (begun, is_blocked) = mpsc::channel();
+        server.runtime.spawn(async move {
+            let _ = begun.send(());
+            std::thread::sleep(Duration::from_millis(400));
+        });
+        is_blocked.recv().expect("the worker is blocked");
+        let clients: Vec<_> = (0..8)
+            .map(|_| tokio::spawn(call(address, path, None)))
+            .collect();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        kit.stop();
+        for client in clients {
+            assert_eq!(client.await.expect("it is answered"), "5");
+        }
+    });
+    let ended = server.thread.join().expect("it does not panic");
     assert!(ended.is_ok(), "{ended:?}");
 }

@@ -54,6 +54,10 @@ impl World for Desk {
         }
     }
 
+    fn source(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
+
     fn names(&mut self, folder: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.join(folder));
         let entries = entries.into_iter().flatten().flatten();

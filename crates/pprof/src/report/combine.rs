@@ -37,7 +37,7 @@ pub fn combine(mut profiles: Vec<Profile>) -> Result<Profile, CombineError> {
     convert_units(&mut profiles)?;
     match profiles.len() {
         1 => Ok(profiles.remove(0)),
-        _ => Ok(Profile::merge(&profiles.iter().collect::<Vec<_>>())?),
+        _ => Ok(Profile::merge_owned(profiles)?),
     }
 }
 
