@@ -8,7 +8,6 @@ pub(crate) enum Signal {
     /// SIGTERM or SIGINT.
     Stop,
     /// SIGHUP.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
     Reload,
 }
 
