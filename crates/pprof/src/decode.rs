@@ -12,12 +12,15 @@
 //! bytes of noise would be one.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use crate::decode_owned::Labels;
+use crate::decode_owned::{Columns, Labels};
 use crate::ids::{IdCost, Ids};
 use crate::limits::Budget;
+use crate::packed::{Found, Packed};
 use crate::profile::row;
 use crate::sample;
+use crate::samples::Samples;
 use crate::strings::Strings;
 use crate::survey::{Survey, Table};
 use crate::wire::Message;
@@ -107,7 +110,7 @@ fn decode_proto(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
     let whole = Message::new(plain);
     let survey = Survey::of(whole)?;
     decoder.strings(whole, &survey.table(6))?;
-    decoder.scalars(whole)?;
+    decoder.scalars(whole, &survey)?;
     decoder.functions(whole, &survey.table(5))?;
     decoder.mappings(whole, &survey.table(3))?;
     decoder.locations(whole, &survey.table(4))?;
@@ -122,9 +125,6 @@ pub(crate) struct Decoder {
     functions: Ids,
     mappings: Ids,
     locations: Ids,
-    pub(crate) labels: Labels,
-    /// False leaves the stacks of samples out.
-    pub(crate) stacks: bool,
 }
 
 impl Decoder {
@@ -135,8 +135,6 @@ impl Decoder {
             functions: Ids::default(),
             mappings: Ids::default(),
             locations: Ids::default(),
-            labels: Labels::All,
-            stacks: true,
         }
     }
 
@@ -170,37 +168,39 @@ impl Decoder {
         Ok(())
     }
 
-    pub(crate) fn scalars(&mut self, mut whole: Message<'_>) -> Decoded {
-        while let Some((field, value)) = whole.field()? {
+    pub(crate) fn scalars(&mut self, whole: Message<'_>, survey: &Survey) -> Decoded {
+        each_row(whole, 1, &survey.table(1), |row| {
+            self.budget.rows::<ValueType>(1)?;
+            let value_type = self.value_type(row)?;
+            self.profile.sample_types.push(value_type);
+            Ok(())
+        })?;
+        if self.profile.sample_types.is_empty() {
+            return whole.malformed("no sample type");
+        }
+        let mut fields = whole.part(survey.scalars());
+        while let Some((field, value)) = fields.field()? {
             match field {
-                1 => {
-                    self.budget.rows::<ValueType>(1)?;
-                    let value_type = self.value_type(value.message(&whole)?)?;
-                    self.profile.sample_types.push(value_type);
-                }
-                7 => self.profile.drop_frames = self.string(value.number(&whole)?, &whole)?,
-                8 => self.profile.keep_frames = self.string(value.number(&whole)?, &whole)?,
+                7 => self.profile.drop_frames = self.string(value.number(&fields)?, &fields)?,
+                8 => self.profile.keep_frames = self.string(value.number(&fields)?, &fields)?,
                 9 if self.profile.time_nanos != 0 => return Err(DecodeError::Concatenated),
-                9 => self.profile.time_nanos = value.signed(&whole)?,
-                10 => self.profile.duration_nanos = value.signed(&whole)?,
-                11 => self.profile.period_type = self.value_type(value.message(&whole)?)?,
-                12 => self.profile.period = value.signed(&whole)?,
-                13 => value.numbers(&whole, |id| {
-                    let comment = self.string(id, &whole)?;
+                9 => self.profile.time_nanos = value.signed(&fields)?,
+                10 => self.profile.duration_nanos = value.signed(&fields)?,
+                11 => self.profile.period_type = self.value_type(value.message(&fields)?)?,
+                12 => self.profile.period = value.signed(&fields)?,
+                13 => value.numbers(&fields, |id| {
+                    let comment = self.string(id, &fields)?;
                     self.budget.rows::<StringId>(1)?;
                     self.profile.comments.push(comment);
                     Ok(())
                 })?,
                 14 => {
                     self.profile.default_sample_type =
-                        self.string(value.number(&whole)?, &whole)?;
+                        self.string(value.number(&fields)?, &fields)?;
                 }
-                15 => self.profile.doc_url = self.string(value.number(&whole)?, &whole)?,
+                15 => self.profile.doc_url = self.string(value.number(&fields)?, &fields)?,
                 _ => {}
             }
-        }
-        if self.profile.sample_types.is_empty() {
-            return whole.malformed("no sample type");
         }
         Ok(())
     }
@@ -238,12 +238,49 @@ impl Decoder {
         self.budget.rows::<(usize, usize)>(table.rows)?;
         let width = self.profile.sample_types.len();
         self.budget.rows::<i64>(table.rows.saturating_mul(width))?;
-        let samples = &mut self.profile.samples;
+        let samples: &mut Samples = &mut self.profile.samples;
         samples.ends.reserve_exact(table.rows);
         // Each of its values takes a byte of the file at least.
         let most = table.rows.saturating_mul(width);
         samples.values.reserve_exact(most.min(table.bytes));
         each_row(whole, 2, table, |row| self.sample(row))
+    }
+
+    /// Holds samples as they stand in `bytes`, after the same checks, and within the same
+    /// limits, as if they were read.
+    pub(crate) fn pack(&mut self, bytes: Vec<u8>, table: Table, columns: Columns) -> Decoded {
+        let width = self.profile.sample_types.len();
+        let strings = self.profile.strings.len();
+        let mut found = Found::default();
+        self.budget.rows::<(usize, usize)>(table.rows)?;
+        self.budget.rows::<i64>(table.rows.saturating_mul(width))?;
+        let (known, budget) = (&self.locations, &mut self.budget);
+        each_row(Message::new(&bytes), 2, &table, |row| {
+            let before = (found.locations, found.values, found.labels);
+            found.check(row, known, strings)?;
+            if found.values - before.1 != width {
+                return row.malformed("a sample has not one value for each sample type");
+            }
+            budget.rows::<LocationId>(found.locations - before.0)?;
+            budget.rows::<Label>(found.labels - before.2)
+        })?;
+        let keeps_labels = columns.labels || self.profile.strings.find("pprof::base").is_some();
+        let labels = match keeps_labels {
+            true => Labels::All,
+            false => Labels::Units(HashSet::new()),
+        };
+        let packed = Packed {
+            bytes,
+            table,
+            found,
+            known: std::mem::take(&mut self.locations),
+            width,
+            strings,
+            columns,
+            labels,
+        };
+        self.profile.samples = packed.into();
+        Ok(())
     }
 
     fn function(&mut self, mut message: Message<'_>) -> Decoded {
@@ -347,25 +384,26 @@ impl Decoder {
     }
 
     fn sample(&mut self, message: Message<'_>) -> Decoded {
-        let (known, samples) = (&self.locations, &mut self.profile.samples);
         let strings = self.profile.strings.len();
+        let samples: &mut Samples = &mut self.profile.samples;
         let before = (
             samples.locations.len(),
             samples.values.len(),
             samples.labels.len(),
         );
-        let (labels, wanted) = (&mut samples.labels, &mut self.labels);
-        let (locations, values) = (&mut samples.locations, &mut samples.values);
-        sample::read(message, known, locations, values, |message| {
-            let label = sample::label(message, strings)?;
-            if wanted.keep(&label) {
-                labels.push(label);
-            }
-            Ok(())
-        })?;
-        if !self.stacks {
-            samples.locations.truncate(before.0);
-        }
+        sample::read(
+            message,
+            |id| {
+                let place = self.locations.get(id).map(LocationId::at);
+                samples.locations.extend(place);
+                place.is_some()
+            },
+            |value| samples.values.push(value),
+            |message| {
+                samples.labels.push(sample::label(message, strings)?);
+                Ok(())
+            },
+        )?;
         if samples.values.len() - before.1 != self.profile.sample_types.len() {
             return message.malformed("a sample has not one value for each sample type");
         }

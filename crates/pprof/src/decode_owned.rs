@@ -1,8 +1,8 @@
 //! Decoding that gives the bytes back as it goes.
 //!
 //! Writers put the tables one after the other, so what was read last is cut off
-//! the end; the compressed bytes go first. Reports that print no labels leave
-//! them out.
+//! the end; the compressed bytes go first. What is left, samples, is checked and
+//! stays as it came. Reports that print no labels leave them out.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -26,6 +26,24 @@ impl Columns {
     pub const ALL: Columns = Columns {
         labels: true,
         stacks: true,
+    };
+
+    /// Stacks and values.
+    pub(crate) const STACKS: Columns = Columns {
+        labels: false,
+        stacks: true,
+    };
+
+    /// Labels and values.
+    pub(crate) const LABELS: Columns = Columns {
+        labels: true,
+        stacks: false,
+    };
+
+    /// Nothing but values.
+    pub(crate) const VALUES: Columns = Columns {
+        labels: false,
+        stacks: false,
     };
 }
 
@@ -86,17 +104,13 @@ fn decode(bytes: Vec<u8>, limits: &Limits, columns: Columns) -> Result<Profile, 
     let begun = Survey::of(Message::new(&plain)).and_then(|survey| {
         let mut decoder = Decoder::new(limits);
         decoder.strings(Message::new(&plain), &survey.table(6))?;
-        decoder.scalars(Message::new(&plain))?;
+        decoder.scalars(Message::new(&plain), &survey)?;
         Ok((survey, decoder))
     });
     // What fails as early as this may be a legacy format.
     let Ok((survey, mut decoder)) = begun else {
         return Profile::decode_plain(&plain, limits);
     };
-    decoder.stacks = columns.stacks;
-    if !columns.labels && decoder.profile.strings.find("pprof::base").is_none() {
-        decoder.labels = Labels::Units(HashSet::new());
-    }
     let end_of = |fields: &[u64]| {
         let ends = fields.iter().map(|&field| survey.table(field).range.end);
         ends.max().unwrap_or(0)
@@ -107,7 +121,7 @@ fn decode(bytes: Vec<u8>, limits: &Limits, columns: Columns) -> Result<Profile, 
     decoder.mappings(Message::new(&plain), &survey.table(3))?;
     decoder.locations(Message::new(&plain), &survey.table(4))?;
     cut(&mut plain, end_of(&[2]));
-    decoder.samples(Message::new(&plain), &survey.table(2))?;
+    decoder.pack(plain, survey.table(2), columns)?;
     Ok(decoder.finish())
 }
 
@@ -120,11 +134,6 @@ fn cut(plain: &mut Vec<u8>, end: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const UNLABELLED: Columns = Columns {
-        labels: false,
-        stacks: true,
-    };
 
     fn labelled() -> Profile {
         let mut profile = Profile::new(&[("samples", "count")]);
@@ -157,7 +166,7 @@ mod tests {
     fn one_label_is_kept_for_each_unit() {
         let bytes = labelled().encode();
         let limits = Limits::default();
-        let bare = Profile::decode_columns(bytes, &limits, UNLABELLED).expect("valid");
+        let bare = Profile::decode_columns(bytes, &limits, Columns::STACKS).expect("valid");
         assert_eq!(labels(&bare), [1, 0, 0]);
     }
 
@@ -166,11 +175,7 @@ mod tests {
         let mut profile = labelled();
         let location = profile.push_location(1, None, &[]);
         profile.push_sample(&[location, location], &[5], &[]);
-        let columns = Columns {
-            labels: true,
-            stacks: false,
-        };
-        let read = |bytes| Profile::decode_columns(bytes, &Limits::default(), columns);
+        let read = |bytes| Profile::decode_columns(bytes, &Limits::default(), Columns::LABELS);
         let bare = read(profile.encode()).expect("valid");
         assert_eq!(labels(&bare), [2, 2, 2, 0]);
         assert!(bare.samples().all(|s| s.locations.is_empty()));
@@ -186,7 +191,7 @@ mod tests {
         profile.intern("pprof::base");
         let limits = Limits::default();
         let bytes = profile.encode();
-        let all = Profile::decode_columns(bytes, &limits, UNLABELLED).expect("valid");
+        let all = Profile::decode_columns(bytes, &limits, Columns::STACKS).expect("valid");
         assert_eq!(labels(&all), [2, 2, 2]);
     }
 

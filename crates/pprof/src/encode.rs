@@ -2,7 +2,7 @@
 
 use crate::ids::Numbers;
 use crate::wire::Writer;
-use crate::{Label, LabelValue, Line, LocationId, Profile, StringId, ValueType};
+use crate::{Columns, Label, LabelValue, Line, LocationId, Profile, StringId, ValueType};
 
 impl Profile {
     /// Writes profile.proto, not compressed; `go tool pprof` reads it as it is.
@@ -40,7 +40,7 @@ impl Profile {
     }
 
     fn encode_samples(&self, out: &mut Writer, row: &mut Writer, inner: &mut Writer) {
-        for sample in self.samples() {
+        self.each_sample(Columns::ALL, |sample| {
             row.clear();
             row.packed(
                 1,
@@ -56,7 +56,7 @@ impl Profile {
                 row.message(3, inner);
             }
             out.message(2, row);
-        }
+        });
     }
 
     fn encode_mappings(&self, out: &mut Writer, row: &mut Writer) {

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use crate::DecodeError;
-use crate::wire::Message;
+use crate::wire::{Message, Value, short_varint};
+use crate::{DecodeError, LocationId};
 
 /// Upper estimate of what [`Ids`] keeps for one id.
 pub(crate) type IdCost = [u64; 4];
 
+/// Why a sample is refused.
+const UNKNOWN: &str = "a sample at no known location";
+
 /// From the file's ids to places in our tables. Writers number from 1 without
 /// gaps; other ids go to a map.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ids {
     /// The ids 1 to `dense` came in this order: their place is the id less 1.
     dense: usize,
@@ -47,6 +50,69 @@ impl Ids {
             _ if self.sparse.is_empty() => None,
             _ => self.sparse.get(&id).copied(),
         }
+    }
+}
+
+impl Ids {
+    /// Counts a repeated field's ids; unknown ones are an error.
+    pub(crate) fn count(&self, ids: Value<'_>, at: &Message<'_>) -> Result<usize, DecodeError> {
+        let mut count = 0;
+        ids.numbers(at, |id| match self.get(id) {
+            Some(_) => {
+                count += 1;
+                Ok(())
+            }
+            None => at.malformed(UNKNOWN),
+        })?;
+        Ok(count)
+    }
+
+    /// Appends the places of a repeated field's ids; unknown ones are an error.
+    pub(crate) fn append(
+        &self,
+        ids: Value<'_>,
+        at: &Message<'_>,
+        places: &mut Vec<LocationId>,
+    ) -> Result<(), DecodeError> {
+        let ids = match ids {
+            Value::Bytes(packed) if self.sparse.is_empty() => {
+                Value::Bytes(self.append_dense(packed, places))
+            }
+            ids => ids,
+        };
+        ids.numbers(at, |id| match self.get(id) {
+            Some(place) => {
+                places.push(LocationId::at(place));
+                Ok(())
+            }
+            None => at.malformed(UNKNOWN),
+        })
+    }
+
+    /// Appends places up to the first id that is long or unknown; what is left.
+    ///
+    /// This is most of what reading stacks again takes, so there is a place for every byte
+    /// before it is known how many ids there are.
+    #[inline]
+    fn append_dense<'a>(&self, ids: Message<'a>, places: &mut Vec<LocationId>) -> Message<'a> {
+        let before = places.len();
+        places.resize(before + ids.bytes().len(), LocationId::default());
+        let mut rest = ids.bytes();
+        let mut read = before;
+        for place in places.iter_mut().skip(before) {
+            let Some((id, behind)) = short_varint(rest) else {
+                break;
+            };
+            let index = id.wrapping_sub(1);
+            if index >= self.dense as u64 {
+                break;
+            }
+            *place = LocationId::at(index as usize);
+            rest = behind;
+            read += 1;
+        }
+        places.truncate(read);
+        ids.last(rest.len())
     }
 }
 

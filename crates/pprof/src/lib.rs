@@ -45,6 +45,7 @@ mod legacy;
 mod limits;
 mod merge;
 mod merge_stacks;
+mod packed;
 mod paths;
 #[cfg(feature = "report")]
 mod pattern;
@@ -53,6 +54,7 @@ mod profile;
 pub mod report;
 mod sample;
 mod sample_type;
+mod samples;
 mod scale;
 mod short_name;
 mod simple_names;

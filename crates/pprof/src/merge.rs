@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::hash::Quick;
 use crate::merge_stacks::Stacks;
 use crate::{
-    FunctionId, Label, LabelValue, Line, LocationId, MappingId, Profile, Sample, StringId,
+    Columns, FunctionId, Label, LabelValue, Line, LocationId, MappingId, Profile, Sample, StringId,
     ValueType,
 };
 
@@ -191,23 +191,26 @@ impl Merger {
             self.mapping(source, &mut moved, MappingId::default());
         }
         let mut stack = Vec::new();
-        for sample in source.samples().filter(|s| !is_zero(s)) {
+        source.each_sample(Columns::ALL, |sample| {
+            if is_zero(sample) {
+                return;
+            }
             stack.clear();
             for &location in sample.locations {
                 stack.extend(self.location(source, &mut moved, location));
             }
-            let labels = self.labels(source, &mut moved, &sample);
+            let labels = self.labels(source, &mut moved, sample);
             let found = self.samples.find(&self.merged.samples, &stack, &labels);
             let Some(place) = found else {
                 self.merged.push_sample(&stack, sample.values, &labels);
-                continue;
+                return;
             };
             let width = sample.values.len();
             let sums = self.merged.samples.values.get_mut(place * width..);
             for (sum, value) in sums.into_iter().flatten().zip(sample.values) {
                 *sum = sum.wrapping_add(*value);
             }
-        }
+        });
     }
 
     /// The labels of a sample, sorted by name, texts first.

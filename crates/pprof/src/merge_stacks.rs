@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::hash::Quick;
-use crate::profile::{Samples, row};
+use crate::profile::row;
+use crate::samples::Samples;
 use crate::{Label, LocationId};
 
 /// No sample.

@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use crate::ids::Numbers;
+use crate::samples::{Held, Samples};
 use crate::strings::Strings;
 
 // One definition for four id types that differ in nothing but what they count.
@@ -183,7 +184,7 @@ pub struct Profile {
     pub(crate) functions: Vec<Function>,
     pub(crate) locations: Vec<Location>,
     pub(crate) lines: Vec<Line>,
-    pub(crate) samples: Samples,
+    pub(crate) samples: Held,
     pub(crate) numbers: TableNumbers,
 }
 
@@ -193,16 +194,6 @@ pub(crate) struct TableNumbers {
     pub(crate) mappings: Numbers,
     pub(crate) functions: Numbers,
     pub(crate) locations: Numbers,
-}
-
-/// Samples as columns.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Samples {
-    pub(crate) locations: Vec<LocationId>,
-    pub(crate) values: Vec<i64>,
-    pub(crate) labels: Vec<Label>,
-    /// Where each sample ends in `locations` and in `labels`.
-    pub(crate) ends: Vec<(usize, usize)>,
 }
 
 impl Profile {
@@ -261,25 +252,6 @@ impl Profile {
             .get(location.index())
             .and_then(|l| self.lines.get(l.lines.start as usize..l.lines.end as usize))
             .unwrap_or(&[])
-    }
-
-    /// All samples.
-    pub fn samples(&self) -> impl ExactSizeIterator<Item = Sample<'_>> {
-        let width = self.sample_types.len();
-        let mut from = (0, 0);
-        self.samples.ends.iter().enumerate().map(move |(i, &to)| {
-            let sample = Sample {
-                locations: self.samples.locations.get(from.0..to.0).unwrap_or(&[]),
-                values: self
-                    .samples
-                    .values
-                    .get(i * width..(i + 1) * width)
-                    .unwrap_or(&[]),
-                labels: self.samples.labels.get(from.1..to.1).unwrap_or(&[]),
-            };
-            from = to;
-            sample
-        })
     }
 
     /// The id of `text`, added to the string table if it is not there.
@@ -360,7 +332,7 @@ impl Profile {
     /// Missing values are 0, surplus ones are dropped.
     pub fn push_sample(&mut self, locations: &[LocationId], values: &[i64], labels: &[Label]) {
         let width = self.sample_types.len();
-        let samples = &mut self.samples;
+        let samples: &mut Samples = &mut self.samples;
         samples.locations.extend_from_slice(locations);
         let given = values.iter().copied().chain(std::iter::repeat(0));
         samples.values.extend(given.take(width));

@@ -1,29 +1,25 @@
 //! One sample of profile.proto.
 
-use crate::ids::Ids;
 use crate::wire::Message;
-use crate::{DecodeError, Label, LabelValue, LocationId, StringId};
+use crate::{DecodeError, Label, LabelValue, StringId};
 
-/// Appends stack and values of a sample and gives its labels to `each_label`.
+/// Gives the parts of a sample away: each id of its stack to `each_location`, which answers
+/// false for one that is not known, values and labels.
 #[inline]
 pub(crate) fn read<'a>(
     mut message: Message<'a>,
-    known: &Ids,
-    locations: &mut Vec<LocationId>,
-    values: &mut Vec<i64>,
+    mut each_location: impl FnMut(u64) -> bool,
+    mut each_value: impl FnMut(i64),
     mut each_label: impl FnMut(Message<'a>) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     while let Some((field, value)) = message.field()? {
         match field {
-            1 => value.numbers(&message, |id| match known.get(id) {
-                Some(index) => {
-                    locations.push(LocationId::at(index));
-                    Ok(())
-                }
-                None => message.malformed("a sample at no known location"),
+            1 => value.numbers(&message, |id| match each_location(id) {
+                true => Ok(()),
+                false => message.malformed("a sample at no known location"),
             })?,
             2 => value.numbers(&message, |number| {
-                values.push(number.cast_signed());
+                each_value(number.cast_signed());
                 Ok(())
             })?,
             3 => each_label(value.message(&message)?)?,

@@ -2,8 +2,8 @@
 //!
 //! Source: google/pprof, profile/profile.go `ScaleN`, profile/merge.go `Normalize`.
 
-use crate::profile::Samples;
-use crate::{Label, LabelValue, MergeError, Profile};
+use crate::samples::Samples;
+use crate::{Columns, Label, LabelValue, MergeError, Profile};
 
 impl Profile {
     /// Multiplies all values; samples that become all zero go.
@@ -19,7 +19,7 @@ impl Profile {
             return;
         }
         let mut kept = Samples::default();
-        for sample in self.samples() {
+        self.each_sample(Columns::ALL, |sample| {
             let start = kept.values.len();
             let mut any = false;
             for (&value, &ratio) in sample.values.iter().zip(ratios) {
@@ -35,13 +35,13 @@ impl Profile {
             }
             if !any {
                 kept.values.truncate(start);
-                continue;
+                return;
             }
             kept.locations.extend_from_slice(sample.locations);
             kept.labels.extend_from_slice(sample.labels);
             kept.ends.push((kept.locations.len(), kept.labels.len()));
-        }
-        self.samples = kept;
+        });
+        self.samples = kept.into();
     }
 
     /// Multiplies the values so that each type has the same sum as in `base`.
@@ -52,11 +52,11 @@ impl Profile {
         self.compatible(base)?;
         let sums = |profile: &Profile| {
             let mut sums = vec![0i64; profile.sample_types().len()];
-            for sample in profile.samples() {
+            profile.each_sample(Columns::VALUES, |sample| {
                 for (sum, value) in sums.iter_mut().zip(sample.values) {
                     *sum = sum.wrapping_add(*value);
                 }
-            }
+            });
             sums
         };
         let ratio = |(own, base): (&i64, &i64)| match own {

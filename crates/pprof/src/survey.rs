@@ -25,6 +25,8 @@ pub(crate) struct Table {
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     tables: [Table; TABLES],
+    /// From the first field of none of these tables to behind the last.
+    scalars: Range<usize>,
 }
 
 impl Survey {
@@ -43,10 +45,19 @@ impl Survey {
                 table.rows += 1;
                 table.bytes += row.bytes().len();
                 table.range.end = to;
+            } else {
+                if survey.scalars.is_empty() {
+                    survey.scalars.start = from;
+                }
+                survey.scalars.end = to;
             }
             from = to;
         }
         Ok(survey)
+    }
+
+    pub(crate) fn scalars(&self) -> &Range<usize> {
+        &self.scalars
     }
 
     pub(crate) fn table(&self, field: u64) -> Table {
@@ -69,6 +80,7 @@ mod tests {
         let strings = survey.table(6);
         assert_eq!((strings.rows, strings.bytes, strings.range), (2, 3, 2..11));
         assert_eq!(survey.table(2).range, 5..7);
+        assert_eq!(survey.scalars(), &(0..13));
         assert_eq!(survey.table(4).rows, 0);
         assert_eq!(survey.table(99).rows, 0);
     }

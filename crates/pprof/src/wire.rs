@@ -95,6 +95,12 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The last `len` bytes.
+    pub(crate) fn last(&self, len: usize) -> Self {
+        let end = self.bytes.len();
+        self.part(&(end.saturating_sub(len)..end))
+    }
+
     /// How far into the whole input this message begins.
     pub(crate) fn at(&self) -> usize {
         self.base
@@ -134,7 +140,7 @@ impl<'a> Message<'a> {
 
 /// A varint of up to four bytes, and what follows; ids and lengths are no longer.
 #[inline]
-fn short_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(crate) fn short_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let low = |byte: u8| u64::from(byte & 0x7f);
     match *bytes {
         [a, ref rest @ ..] if a < 0x80 => Some((u64::from(a), rest)),

@@ -8,7 +8,7 @@ use super::graph::{Graph, Trimmed, Weights};
 use super::measurement::{label, percentage, scale};
 use super::{Command, Report};
 use crate::paths::base;
-use crate::{LabelValue, Profile, Sample};
+use crate::{Columns, LabelValue, Profile, Sample};
 
 /// A filter shown in the head is cut after so many bytes.
 const FILTER_BYTES: usize = 80;
@@ -24,18 +24,22 @@ pub(super) fn total(profile: &Profile, weights: Weights) -> i64 {
             })
     };
     let (mut all, mut of_base) = ((0i64, 0i64), (0i64, 0i64));
-    for sample in profile.samples() {
-        let (value, divisor) = weights.of(&sample);
+    let look = match base {
+        Some(_) => Columns::LABELS,
+        None => Columns::VALUES,
+    };
+    profile.each_sample(look, |sample| {
+        let (value, divisor) = weights.of(sample);
         let value = value.wrapping_abs();
         let add = |sum: &mut (i64, i64)| {
             sum.0 = sum.0.wrapping_add(value);
             sum.1 = sum.1.wrapping_add(divisor);
         };
         add(&mut all);
-        if is_base(&sample) {
+        if is_base(sample) {
             add(&mut of_base);
         }
-    }
+    });
     match if of_base.0 > 0 { of_base } else { all } {
         (total, 0) => total,
         (total, divisor) => total.wrapping_div(divisor),

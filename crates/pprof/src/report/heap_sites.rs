@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::gofmt::to_int;
 use super::measurement::scaled_label;
 use super::{Report, ReportError, header};
-use crate::Profile;
+use crate::{Columns, Profile};
 
 /// What Go's heap profiles measure, in the order of the columns.
 const TYPES: [&str; 4] = [
@@ -38,14 +38,14 @@ impl Report<'_> {
         let frames = self.frames(profile);
         let mut rows = vec![Row::default(); frames.infos.len()];
         let mut total = Row::default();
-        for sample in profile.samples() {
+        profile.each_sample(Columns::STACKS, |sample| {
             let values = places.map(|i| sample.values.get(i).copied().unwrap_or(0));
             add(&mut total, values);
             let leaf = sample.locations.iter().flat_map(|&l| frames.at(l)).next();
             if let Some(row) = leaf.and_then(|&leaf| rows.get_mut(leaf as usize)) {
                 add(row, values);
             }
-        }
+        });
         // The sample type that was chosen leads; another type, as of a file of six, leaves the first.
         let by = places.iter().position(|&i| i == self.weights.index);
         let by = by.unwrap_or(0);

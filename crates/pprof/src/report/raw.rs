@@ -8,7 +8,7 @@ use super::Zone;
 use super::gofmt::duration;
 use super::paper::Paper;
 use super::units::LabelSet;
-use crate::{LocationId, Profile, Sample};
+use crate::{Columns, LocationId, Profile, Sample};
 
 /// The profile's tables as text, times in `zone`.
 pub fn raw(profile: &Profile, zone: &Zone) -> String {
@@ -48,10 +48,10 @@ pub(super) fn write(profile: &Profile, zone: &Zone, paper: &mut Paper<'_>) {
     });
     let types: String = types.collect();
     let _ = writeln!(out, "{}", types.trim());
-    for sample in profile.samples() {
-        write_sample(profile, &sample, paper);
+    profile.each_sample(Columns::ALL, |sample| {
+        write_sample(profile, sample, paper);
         paper.row_done();
-    }
+    });
     paper.text.push_str("Locations\n");
     for i in 0..profile.locations().len() {
         write_location(profile, LocationId::at(i), &mut paper.text);

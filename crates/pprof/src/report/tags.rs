@@ -9,7 +9,7 @@ use super::measurement::{percentage, scaled_label};
 use super::tabs::align;
 use super::units::is_set;
 use crate::hash::Quick;
-use crate::{Label, LabelValue, Profile};
+use crate::{Columns, Label, LabelValue, Profile};
 
 /// Sums of one key's values, and of all of them.
 #[derive(Default)]
@@ -56,13 +56,13 @@ impl Report<'_> {
     fn keys<'p>(&self, profile: &'p Profile) -> BTreeMap<&'p str, Key> {
         // First by label as it stands in the file: samples repeat them.
         let mut by_label: HashMap<Label, i64, Quick> = HashMap::default();
-        for sample in profile.samples() {
-            let (value, _) = self.weights.of(&sample);
+        profile.each_sample(Columns::LABELS, |sample| {
+            let (value, _) = self.weights.of(sample);
             for label in sample.labels.iter().filter(|l| is_set(l)) {
                 let sum = by_label.entry(*label).or_default();
                 *sum = sum.wrapping_add(value);
             }
-        }
+        });
         let mut keys: BTreeMap<&str, Key> = BTreeMap::new();
         for (label, value) in by_label {
             let name = profile.text(label.key);

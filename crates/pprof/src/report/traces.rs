@@ -5,7 +5,7 @@ use super::measurement::label;
 use super::paper::Paper;
 use super::units::LabelSet;
 use super::{Report, header};
-use crate::Profile;
+use crate::{Columns, Profile};
 
 const SEPARATOR: &str = "-----------+-------------------------------------------------------";
 
@@ -15,17 +15,17 @@ impl Report<'_> {
         paper.text.push('\n');
         let frames = Frames::of(profile, false, None);
         let names: Vec<String> = frames.infos.iter().map(|i| i.printable()).collect();
-        for sample in profile.samples() {
+        profile.each_sample(Columns::ALL, |sample| {
             if sample.locations.is_empty() {
-                continue;
+                return;
             }
             let out = &mut paper.text;
             out.push_str(SEPARATOR);
             out.push('\n');
             if !sample.labels.is_empty() {
-                self.labels(&LabelSet::of(profile, &sample), out);
+                self.labels(&LabelSet::of(profile, sample), out);
             }
-            let (value, divisor) = self.weights.of(&sample);
+            let (value, divisor) = self.weights.of(sample);
             let mut value = format!("{:>10}", self.value(Sum { value, divisor }.shown()));
             for &location in sample.locations {
                 let infos = frames.at(location);
@@ -47,7 +47,7 @@ impl Report<'_> {
                 }
             }
             paper.row_done();
-        }
+        });
         paper.text.push_str(SEPARATOR);
         paper.text.push('\n');
     }

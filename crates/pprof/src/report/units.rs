@@ -69,7 +69,7 @@ impl NumericUnits {
         let mut seen: BTreeSet<(StringId, StringId)> = BTreeSet::new();
         let mut order = Vec::new();
         let mut last = None;
-        for label in profile.samples.labels.iter().filter(|l| is_set(l)) {
+        for label in profile.samples.naming_units().iter().filter(|l| is_set(l)) {
             if let LabelValue::Number { unit, .. } = label.value
                 && last != Some((label.key, unit))
             {

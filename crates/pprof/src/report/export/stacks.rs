@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Profile;
 use crate::report::Report;
 use crate::report::graph::{Frames, Sum};
+use crate::{Columns, Profile};
 
 /// Stacks of frame numbers, and what the numbers stand for.
 pub(super) struct Stacks<'p> {
@@ -17,8 +17,8 @@ impl Report<'_> {
     pub(super) fn stacks<'p>(&self, profile: &'p Profile) -> Stacks<'p> {
         let frames = self.frames(profile);
         let mut sums: BTreeMap<Vec<u32>, Sum> = BTreeMap::new();
-        for sample in profile.samples() {
-            let weight = self.weights.of(&sample);
+        profile.each_sample(Columns::STACKS, |sample| {
+            let weight = self.weights.of(sample);
             let locations = sample.locations.iter().rev();
             let stack: Vec<u32> = locations
                 .flat_map(|&l| frames.at(l).iter().rev().copied())
@@ -26,7 +26,7 @@ impl Report<'_> {
             if !stack.is_empty() {
                 sums.entry(stack).or_default().add(weight);
             }
-        }
+        });
         let shown = sums
             .into_iter()
             .map(|(stack, sum)| (stack, self.scaled(sum.shown())));

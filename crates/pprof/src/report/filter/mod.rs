@@ -15,8 +15,8 @@ pub(super) use tag_roots::add_tag_frames;
 
 use super::units::NumericUnits;
 use super::{Options, ReportError};
-use crate::profile::Samples;
-use crate::{Label, LocationId, Pattern, Profile, Sample};
+use crate::samples::Samples;
+use crate::{Columns, Label, LocationId, Pattern, Profile, Sample};
 
 type Notes = Vec<String>;
 
@@ -139,8 +139,8 @@ pub(super) fn rewrite(
     mut write: impl FnMut(&Profile, &Sample<'_>, &mut Vec<LocationId>, &mut Vec<Label>) -> bool,
 ) {
     let mut new = Samples::default();
-    for sample in profile.samples() {
-        if write(profile, &sample, &mut new.locations, &mut new.labels) {
+    profile.each_sample(Columns::ALL, |sample| {
+        if write(profile, sample, &mut new.locations, &mut new.labels) {
             new.values.extend_from_slice(sample.values);
             new.ends.push((new.locations.len(), new.labels.len()));
         } else {
@@ -148,6 +148,6 @@ pub(super) fn rewrite(
             new.locations.truncate(locations);
             new.labels.truncate(labels);
         }
-    }
-    profile.samples = new;
+    });
+    profile.samples = new.into();
 }

@@ -47,11 +47,7 @@ pub(super) fn build(
     let nodes = &mut graph.nodes;
     // Of each node, whether every call to it was inlined.
     let mut inlined: Vec<bool> = Vec::new();
-    for sample in profile.samples() {
-        let weight = weights.of(&sample);
-        if weight == (0, 0) {
-            continue;
-        }
+    weights.each_sample(profile, |sample, weight| {
         let mut parent = 0u32;
         for &location in sample.locations.iter().rev() {
             let infos = frames.at(location);
@@ -80,7 +76,7 @@ pub(super) fn build(
         {
             node.flat.add(weight);
         }
-    }
+    });
     graph.edges = Edges::for_nodes(nodes.len());
     for (to, (node, inline)) in (0..).zip(nodes.iter().zip(inlined)) {
         if let Some(from) = node.parent.checked_sub(1) {

@@ -193,11 +193,9 @@ pub(super) fn build(
     let mut edges = Edges::for_nodes(count);
     let mut known: HashMap<u64, (u32, u32), Quick> = HashMap::default();
     let steps = Steps::of(frames, profile.locations(), wanted);
-    for (number, sample) in (1..).zip(profile.samples()) {
-        let weight = weights.of(&sample);
-        if weight == (0, 0) {
-            continue;
-        }
+    let mut number = 0u32;
+    weights.each_sample(profile, |sample, weight| {
+        number = number.wrapping_add(1);
         let mut from = NONE;
         let mut residual = false;
         for &location in sample.locations.iter().rev() {
@@ -238,6 +236,6 @@ pub(super) fn build(
             }
             residual |= behind;
         }
-    }
+    });
     edges
 }

@@ -34,8 +34,24 @@ impl Weights {
     /// The sample's value and divisor; 0 is "no divisor".
     #[inline]
     pub(super) fn of(self, sample: &Sample<'_>) -> (i64, i64) {
-        let at = |i: usize| sample.values.get(i).copied().unwrap_or(0);
+        self.of_values(sample.values)
+    }
+
+    #[inline]
+    fn of_values(self, values: &[i64]) -> (i64, i64) {
+        let at = |i: usize| values.get(i).copied().unwrap_or(0);
         (at(self.index), if self.mean { at(0) } else { 0 })
+    }
+
+    /// Gives the samples that count to `each`, with their weights.
+    #[inline]
+    pub(super) fn each_sample(
+        self,
+        profile: &Profile,
+        mut each: impl FnMut(&Sample<'_>, (i64, i64)),
+    ) {
+        let counts = |values: &[i64]| self.of_values(values) != (0, 0);
+        profile.each_stack(counts, |sample| each(sample, self.of(sample)));
     }
 }
 

@@ -8,7 +8,7 @@ use super::trim::TagUnits;
 use super::{Graph, Quick, Sum, Weights};
 use crate::report::measurement::scaled_label;
 use crate::report::units::is_set;
-use crate::{Label, LabelValue, Profile, Sample};
+use crate::{Columns, Label, LabelValue, Profile, Sample};
 
 /// At most so many labels are drawn at a node.
 pub(in crate::report) const MOST: usize = 4;
@@ -73,7 +73,7 @@ impl<'p> Drawn<'p> {
             profile,
             texts: vec![String::new()],
             numbers: Vec::new(),
-            samples: Vec::with_capacity(profile.samples().len()),
+            samples: Vec::with_capacity(profile.samples.len()),
             unit: units.bytes.to_owned(),
         };
         let mut texts: HashMap<String, u32, Quick> = HashMap::default();
@@ -81,20 +81,20 @@ impl<'p> Drawn<'p> {
         // By value first: scaling a number to a text is slower than finding it again.
         let mut values: HashMap<(u32, i64), u32, Quick> = HashMap::default();
         let mut numbers: HashMap<(u32, String), u32, Quick> = HashMap::default();
-        for sample in profile.samples() {
+        profile.each_sample(Columns::LABELS, |sample| {
             if sample.labels.is_empty() {
                 drawn.samples.push((0, Vec::new()));
-                continue;
+                return;
             }
             let next = crate::profile::row(drawn.texts.len());
             let text = *texts
-                .entry(joined(profile, &sample))
+                .entry(joined(profile, sample))
                 .or_insert_with_key(|text| {
                     drawn.texts.push(text.clone());
                     next
                 });
             let mut of_sample = Vec::new();
-            for value in bytes(profile, &sample) {
+            for value in bytes(profile, sample) {
                 let id = *values.entry((text, value)).or_insert_with(|| {
                     let name = scaled_label(value, units.bytes, units.shown);
                     let next = crate::profile::row(drawn.numbers.len());
@@ -106,7 +106,7 @@ impl<'p> Drawn<'p> {
                 of_sample.push((id, value));
             }
             drawn.samples.push((text, of_sample));
-        }
+        });
         drawn
     }
 
@@ -121,13 +121,17 @@ impl<'p> Drawn<'p> {
     ) -> Vec<Tags> {
         let mut shares: HashMap<(u32, u32), Share, Quick> = HashMap::default();
         let mut nodes = Vec::new();
-        for (sample, (text, numbers)) in self.profile.samples().zip(&self.samples) {
-            let weight = weights.of(&sample);
+        let mut drawn = self.samples.iter();
+        self.profile.each_sample(Columns::STACKS, |sample| {
+            let Some((text, numbers)) = drawn.next() else {
+                return;
+            };
+            let weight = weights.of(sample);
             if weight == (0, 0) || *text == 0 && numbers.is_empty() {
-                continue;
+                return;
             }
             nodes.clear();
-            let leaf = path(&sample, &mut nodes);
+            let leaf = path(sample, &mut nodes);
             let is_wanted = |n: &u32| wanted.get(*n as usize).copied().unwrap_or(false);
             for node in nodes.iter().copied().filter(is_wanted) {
                 let mut count = |label: u32, value: i64| {
@@ -147,7 +151,7 @@ impl<'p> Drawn<'p> {
                     count(NUMBER | number, *value);
                 }
             }
-        }
+        });
         let mut all: Vec<Tags> = std::iter::repeat_with(Tags::default)
             .take(wanted.len())
             .collect();

@@ -21,11 +21,9 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
         .collect();
     let mut cums = vec![Cum::default(); nodes.len()];
     let mut divisors = vec![0i64; if weights.mean { nodes.len() } else { 0 }];
-    for (number, sample) in (1..).zip(profile.samples()) {
-        let weight = weights.of(&sample);
-        if weight == (0, 0) {
-            continue;
-        }
+    let mut number = 0u32;
+    weights.each_sample(profile, |sample, weight| {
+        number = number.wrapping_add(1);
         let mut infos = sample.locations.iter().flat_map(|&l| frames.at(l));
         if let Some(node) = infos.next().and_then(|&leaf| nodes.get_mut(leaf as usize)) {
             node.flat.add(weight);
@@ -45,7 +43,7 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
                 }
             }
         }
-    }
+    });
     for (node, cum) in nodes.iter_mut().zip(cums) {
         node.cum.value = cum.value;
     }
