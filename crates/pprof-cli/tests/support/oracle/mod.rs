@@ -172,7 +172,7 @@ fn is_one_of_several(
 }
 
 /// Compares with `originals`, of which the first decides and the second may excuse:
-/// it is a later version. Differences are told by `seen` as they come.
+/// it is a later version, and decides over flags that the first does not have. Differences are told by `seen` as they come.
 pub(crate) fn compare(
     folder: &Path,
     scratch: &Path,
@@ -196,8 +196,9 @@ pub(crate) fn compare(
             .map(|_| originals[0].run(folder, &words))
             .collect();
         let stable = their.iter().all(|t| *t == their[0]);
-        if originals.len() == 1 && their[0].errors.contains("flag provided but not defined") {
-            // A flag of google/pprof that this Go does not have yet: nothing to compare with.
+        // A flag of google/pprof that this Go does not have yet.
+        let lacks = their[0].errors.contains("flag provided but not defined");
+        if lacks && originals.len() == 1 {
             continue;
         }
         let later = originals
@@ -205,6 +206,11 @@ pub(crate) fn compare(
             .map(|original| original.run(folder, &words));
         let equal = stable && their[0].is(&our);
         let as_later = !equal && later.as_ref().is_some_and(|later| later.is(&our));
+        // What cannot be asked of the first is for the later one to judge.
+        let (judge, judged) = match &later {
+            Some(later) if lacks => (&originals[1], std::slice::from_ref(later)),
+            _ => (&originals[0], &their[..]),
+        };
         if let Some(run) = again {
             tally
                 .different
@@ -224,11 +230,11 @@ pub(crate) fn compare(
                 .insert(words.last().cloned().unwrap_or_default());
             tally.equal.insert(our.out);
         } else if originals::may_vary(&words, nameless(&case.source))
-            && is_one_of_several(folder, &words, &our, &their, &originals[0])
+            && is_one_of_several(folder, &words, &our, judged, judge)
         {
             tally.unstable.push(line);
         } else {
-            let told = originals::difference(&line, &our, &their[0]);
+            let told = originals::difference(&line, &our, &judged[0]);
             seen(&told);
             tally.different.push(told);
         }

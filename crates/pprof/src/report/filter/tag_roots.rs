@@ -28,10 +28,14 @@ pub(in crate::report) fn add_tag_frames(
             made: HashMap::new(),
             order: Vec::new(),
         };
+        let mut root = Vec::new();
         rewrite(profile, |profile, sample, stack, labels| {
+            // Frames at the root are numbered first, though they stand last.
+            root.clear();
+            root_found |= frames.push(profile, sample, &roots, &options.unit, &mut root);
             leaf_found |= frames.push(profile, sample, &leaves, &options.unit, stack);
             stack.extend_from_slice(sample.locations);
-            root_found |= frames.push(profile, sample, &roots, &options.unit, stack);
+            stack.extend_from_slice(&root);
             labels.extend_from_slice(sample.labels);
             true
         });
@@ -111,4 +115,35 @@ fn values(profile: &Profile, sample: &Sample<'_>, key: &str, unit: &str) -> Vec<
         values.extend(numbers.values.iter().enumerate().map(shown));
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Label, LabelValue};
+
+    #[test]
+    fn frames_at_the_root_are_numbered_before_those_at_the_leaf() {
+        let mut profile = Profile::new(&[("samples", "count")]);
+        let place = profile.push_location(1, None, &[]);
+        let labels = ["request", "tenant"].map(|name| Label {
+            key: profile.intern(name),
+            value: LabelValue::Text(profile.intern("a")),
+        });
+        profile.push_sample(&[place], &[1], &labels);
+        let options = Options {
+            tag_root: "request".to_owned(),
+            tag_leaf: "tenant".to_owned(),
+            ..Options::default()
+        };
+        add_tag_frames(&mut profile, &options, &mut Notes::new());
+        let stacks: Vec<_> = profile.samples().map(|s| s.locations.to_vec()).collect();
+        let [leaf, root] = [2, 1].map(LocationId::at);
+        assert_eq!(stacks, [[leaf, place, root]]);
+        let file = |location| {
+            let function = profile.lines(location)[0].function;
+            profile.text(profile.functions()[function.index()].file)
+        };
+        assert_eq!((file(root), file(leaf)), ("request", "tenant"));
+    }
 }
