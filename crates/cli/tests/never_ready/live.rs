@@ -213,9 +213,14 @@ fn a_cpu_profile_that_is_taken_by_another() {
     let reasons = ["the CPU window could not be taken whole", "already in use"];
     let report = check(&live.wait(), NOT_PROVEN, &reasons);
     for rule in report["rules"].as_array().expect("a list") {
-        let refused = rule["name"] == "profile-window-refused";
-        let outcome = if refused { "inconclusive" } else { "passed" };
-        assert_eq!(rule["outcome"], outcome, "{rule}");
+        let outcomes: &[&str] = match rule["name"].as_str() {
+            Some("profile-window-refused") => &["inconclusive"],
+            // What only a flag asks for.
+            Some("profile-window-too-short" | "jitter-burst") => &["not exercised", "inconclusive"],
+            _ => &["passed"],
+        };
+        let outcome = rule["outcome"].as_str().unwrap_or_default();
+        assert!(outcomes.contains(&outcome), "{rule}");
     }
 }
 
