@@ -29,12 +29,14 @@ impl Columns {
     };
 
     /// Stacks and values.
+    #[cfg(any(test, feature = "report"))]
     pub(crate) const STACKS: Columns = Columns {
         labels: false,
         stacks: true,
     };
 
     /// Labels and values.
+    #[cfg(any(test, feature = "report"))]
     pub(crate) const LABELS: Columns = Columns {
         labels: true,
         stacks: false,

@@ -1,8 +1,8 @@
 //! Samples as the file has them, checked and not yet read.
 //!
 //! Each look reads them anew; what is not looked at is stepped over. They were
-//! checked when they came ([`Decoder::check_samples`](crate::decode::Decoder)), so
-//! reading cannot fail; should it do so all the same, the rest is left out.
+//! checked when they came (`Decoder::pack`), so reading cannot fail; should it do
+//! so all the same, the rest is left out.
 
 use std::collections::HashSet;
 
@@ -143,6 +143,7 @@ impl Packed {
         self.table.rows
     }
 
+    #[cfg(any(test, feature = "report"))]
     pub(crate) fn naming_units(&self) -> &[Label] {
         &self.found.naming_units
     }

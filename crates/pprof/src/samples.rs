@@ -57,6 +57,7 @@ impl Held {
         }
     }
 
+    #[cfg(any(test, feature = "report"))]
     pub(crate) fn len(&self) -> usize {
         match self.packed() {
             Some(packed) => packed.len(),
@@ -66,6 +67,7 @@ impl Held {
 
     /// Labels among which each name and unit of numbers is, in the order in which they
     /// first come.
+    #[cfg(any(test, feature = "report"))]
     pub(crate) fn naming_units(&self) -> &[Label] {
         match self.packed() {
             Some(packed) => packed.naming_units(),
@@ -142,6 +144,7 @@ impl Profile {
 
     /// As [`Profile::each_sample`], without labels and without samples whose values
     /// `wanted` does not take: their stacks need not be read.
+    #[cfg(feature = "report")]
     #[inline]
     pub(crate) fn each_stack(
         &self,
