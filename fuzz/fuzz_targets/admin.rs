@@ -48,6 +48,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(answer.starts_with(b"HTTP/1."), "{answer:?}");
     }
     let alive = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let answer = send(alive, Duration::from_secs(5));
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+    // A machine that is busy with other targets may take its time; one that hangs never answers.
+    let lives = || send(alive, Duration::from_secs(5)).starts_with(b"HTTP/1.1 200");
+    assert!((0..12).any(|_| lives()), "no answer any more");
 });

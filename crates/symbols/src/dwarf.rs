@@ -51,6 +51,10 @@ impl Dwarf {
     /// Frames of the instruction at `address`, the innermost first.
     pub(crate) fn frames(&self, address: u64) -> Vec<Frame> {
         let mut frames = Vec::new();
+        // addr2line looks from an address to the next, and there is none after the last.
+        if address == u64::MAX {
+            return frames;
+        }
         let Ok(mut found) = self.context.find_frames(address).skip_all_loads() else {
             return frames;
         };
