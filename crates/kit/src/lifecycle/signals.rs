@@ -8,6 +8,7 @@ pub(crate) enum Signal {
     /// SIGTERM or SIGINT.
     Stop,
     /// SIGHUP.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no such signal comes there"))]
     Reload,
     /// SIGUSR2, where a binary swap is wanted.
     Swap,

@@ -17,7 +17,8 @@ pub(crate) struct Handover {
 
 impl Handover {
     #[cfg(feature = "swap")]
-    pub(crate) fn with(_: super::Swap) -> Self {
+    pub(crate) fn with(swap: super::Swap) -> Self {
+        tracing::warn!(executable = ?swap.executable, reason = %Refused, "a swap will be refused");
         Handover { is_asked_for: true }
     }
 

@@ -131,20 +131,25 @@ pub(crate) fn ask(address: SocketAddr, path: &str) -> Result<String, String> {
 }
 
 /// An HTTP/1 connection that is used again until the server says `Connection: close`.
-struct Kept {
+pub(crate) struct Kept {
     address: SocketAddr,
     connection: Option<BufReader<TcpStream>>,
 }
 
 impl Kept {
-    fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Kept {
             address,
             connection: None,
         }
     }
 
-    fn ask(&mut self, path: &str) -> Result<String, String> {
+    /// Whether the next request goes out on a connection that is there.
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.is_some()
+    }
+
+    pub(crate) fn ask(&mut self, path: &str) -> Result<String, String> {
         self.ask_and(path, "")
     }
 

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
-use clients::{Clients, Tally, ask};
+use clients::{Clients, Kept, Tally, ask};
 use shakedown_kit::{Kit, swap::Swap};
 use tempfile::TempDir;
 
@@ -57,8 +57,8 @@ fn serves() {
         .route("/", get(move || async move { pid.to_string() }))
         .route("/slow", get(slow));
     let swap = Swap::new()
-        .ready_within(Duration::from_secs(3))
-        .linger(Duration::from_secs(4));
+        .ready_within(Duration::from_secs(6))
+        .linger(Duration::from_secs(6));
     append(format!("begins {pid}\n"));
     let ended = Kit::builder("swapped")
         .workers(2)
@@ -69,6 +69,7 @@ fn serves() {
             let listen = std::fs::read_to_string(folder.join("listen"));
             let address = listen.as_deref().unwrap_or("127.0.0.1:0");
             let address = kit.serve(address, router).await?;
+            append(format!("serves {pid}\n"));
             if folder.join("fails").exists() {
                 return Err("it was told to fail".into());
             }
@@ -197,16 +198,17 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        for pid in self
-            .log("begins ")
-            .iter()
-            .filter_map(|pid| pid.parse().ok())
-        {
-            // SAFETY: our descendants. One that was waited for is gone; as the tests wait for them just
-            // before they end, nobody else has its number yet.
+        let begun = self.log("begins ");
+        // In the order in which they began: what one leaves behind is ours when it has ended.
+        for pid in begun.iter().filter_map(|pid| pid.parse().ok()) {
+            let mut status = 0;
+            // SAFETY: asks first whether it is a child of ours that lives; another process may have
+            // the number of one that was waited for.
             unsafe {
-                libc::kill(pid, libc::SIGKILL);
-                libc::waitpid(pid, &raw mut *Box::new(0), 0);
+                if libc::waitpid(pid, &raw mut status, libc::WNOHANG) == 0 {
+                    libc::kill(pid, libc::SIGKILL);
+                    libc::waitpid(pid, &raw mut status, 0);
+                }
             }
         }
     }
@@ -222,6 +224,13 @@ fn swaps_lose_nothing(swaps: usize, requests: u64) {
         service.swap();
     }
     service.until("the last requests", |_| clients.answered() >= requests);
+    let ready = service.ready();
+    assert_eq!(ready.len(), swaps + 1);
+    let (last, old) = ready.split_last().expect("one is ready");
+    // Under load until the last connection of the last old process is closed.
+    for (pid, _, _) in old {
+        assert_eq!(service.exit_code(*pid), 0, "{pid} has drained");
+    }
     let Tally {
         answered,
         failed,
@@ -234,17 +243,11 @@ fn swaps_lose_nothing(swaps: usize, requests: u64) {
     assert_eq!(failed, [""; 0], "of {answered}");
     assert!(answered >= requests);
 
-    let ready = service.ready();
-    assert_eq!(ready.len(), swaps + 1);
     assert!(
         ready
             .iter()
             .all(|(_, at, of_admin)| (*at, *of_admin) == (address, admin))
     );
-    let (last, old) = ready.split_last().expect("one is ready");
-    for (pid, _, _) in old {
-        assert_eq!(service.exit_code(*pid), 0, "{pid} has drained");
-    }
     assert_eq!(
         ask(address, "/").as_deref(),
         Ok(last.0.to_string().as_str())
@@ -267,13 +270,45 @@ fn fifty_thousand_requests_over_ten_swaps_lose_none() {
 }
 
 #[test]
+fn a_kept_connection_is_answered_once_more_and_told_to_go() {
+    let service = Service::start(|_, _| {});
+    let (old, address, _) = service.newest();
+    let mut kept = Kept::new(address);
+    for _ in 0..2 {
+        assert_eq!(kept.ask("/"), Ok(old.to_string()));
+        assert!(kept.is_open());
+    }
+    service.swap();
+    service.until("the old one has heard of it", |service| {
+        ask(address, "/").is_ok_and(|answer| answer == service.newest().0.to_string())
+    });
+    // It may be about to: the new one answers before the old one knows that it does.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(kept.ask("/"), Ok(old.to_string()));
+    assert!(!kept.is_open(), "it was told to go");
+    assert_eq!(kept.ask("/"), Ok(service.newest().0.to_string()));
+    assert_eq!(service.exit_code(old), 0);
+}
+
+#[test]
 fn a_process_that_cannot_take_over_changes_nothing() {
     let service = Service::start(|_, _| {});
     let (pid, address, _) = service.newest();
     let clients = Clients::start(address);
     for (file, reason) in [("fails", "exit code 101"), ("hangs", "not ready within")] {
         std::fs::write(service.path(file), "").expect("it is written");
+        let served = service.log("serves ").len();
         service.signal(pid, libc::SIGUSR2);
+        service.until("it could serve", |service| {
+            service.log("serves ").len() > served
+        });
+        for _ in 0..50 {
+            assert_eq!(
+                ask(address, "/").as_deref(),
+                Ok(pid.to_string().as_str()),
+                "who is not ready takes no connection"
+            );
+        }
         service.until("the swap is refused", |service| {
             let status = service.status();
             assert_eq!(status["pid"], pid);
