@@ -72,6 +72,10 @@ pub(crate) async fn run(of: &Setting<'_>, place: &mut Option<Hands>) -> Result<(
             sent.filter(|call| !ok || call.is_ok()).count() as u64
         };
         let (sent, ok) = scratch.read(|seen| (batch(seen, false), batch(seen, true)));
+        let dump = match sent {
+            0 => Err("none of the requests found its listener".to_owned()),
+            _ => dump,
+        };
         let failed = keep(of.recorder, began, labels::quit(round), dump).err();
         let stop = failed.is_some();
         of.recorder.record(Event::FurtherStart(FurtherStart {

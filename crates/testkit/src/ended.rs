@@ -7,6 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Rules that nothing exercises unless a flag asks for it: no run without it has them passed.
+pub const BY_FLAG: &[&str] = &["profile-window-too-short", "jitter-burst"];
+
 /// What a run came to. Its folder is removed when this is dropped, unless the test has failed.
 #[derive(Debug)]
 pub struct Ended {

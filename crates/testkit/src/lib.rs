@@ -31,7 +31,7 @@ mod turn;
 pub use config::{
     LEDGER_SECRETS, Service, fast_orders, ledger, orders, orders_alone, plain, rust_orders,
 };
-pub use ended::Ended;
+pub use ended::{BY_FLAG, Ended};
 pub use fixtures::{Fixtures, rust_source, source};
 pub use frozen::{freeze, thaw, thawed_events};
 pub use live::{Live, Signal};

@@ -167,7 +167,9 @@ async fn open(
 ) -> Result<(ResponseFuture, SendStream<Bytes>), h2::Error> {
     let mut send = send.ready().await?;
     let (response, mut stream) = send.send_request(request, false)?;
-    stream.send_data(body, whole)?;
+    // Fails if the server has answered the head already and closed the stream: then its answer is
+    // there.
+    let _ = stream.send_data(body, whole);
     poll_fn(|cx| send.poll_ready(cx)).await?;
     Ok((response, stream))
 }

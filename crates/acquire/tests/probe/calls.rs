@@ -243,6 +243,18 @@ async fn bad_answers_are_told_apart() {
     assert!(matches!(end, CallEnd::Failed { .. }), "{end:?}");
 }
 
+/// A server may answer before the message has gone out, and close the stream: its answer counts,
+/// and not that nobody takes the message any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_the_head_alone_is_an_answer() {
+    let peer = Peer::start().await;
+    let run = Run::of(grpc("a.B/C", ""));
+    for _ in 0..2000 {
+        let end = run.end(plan(&peer.at("grpc_bare"), Purpose::Traffic)).await;
+        assert!(matches!(end, CallEnd::Status { code: 12, .. }), "{end:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn patience_ends_and_a_failure_has_its_place() {
     let peer = http2(Call::Hang).await;

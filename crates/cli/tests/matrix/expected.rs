@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use shakedown_testkit::BY_FLAG;
 
 use crate::table::{CASES, Case};
 
@@ -35,9 +36,6 @@ const RULES: &[&str] = &[
     "fd-leak",
     "heap-growth",
 ];
-
-/// Rules that nothing exercises unless a flag asks for it.
-const BY_FLAG: &[&str] = &["profile-window-too-short", "jitter-burst"];
 
 /// The case of a name.
 pub(crate) fn case(name: &str) -> &'static Case {

@@ -212,6 +212,10 @@ fn a_call_that_blocks_its_worker() {
             ("deadline-ignored", "failed"),
             ("cancel-ignored", "failed"),
             ("wrong-status", "passed or not exercised or inconclusive"),
+            // With all workers blocked, some requests of a batch are answered too late.
+            ("leak-per-request", "passed or not exercised"),
+            ("fd-leak", "passed or not exercised"),
+            ("heap-growth", "passed or not exercised"),
         ],
         findings: &[
             Found {
