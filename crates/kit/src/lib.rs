@@ -24,6 +24,7 @@
 pub mod admin;
 mod builder;
 pub mod deadline;
+mod error;
 mod json;
 pub mod labels;
 pub mod lifecycle;
@@ -42,8 +43,9 @@ mod swap;
 pub mod tasks;
 pub mod trace;
 
-pub use builder::{Builder, Error, Kit};
+pub use builder::{Builder, Kit};
 pub use deadline::{cancelled, deadline, remaining};
+pub use error::Error;
 pub use status::Phase;
 pub use tasks::{spawn, spawn_blocking, spawn_detached};
 

@@ -27,8 +27,9 @@ const SAID: [&str; 4] = [
 const LISTEN_PID: &[u8] = b"LISTEN_PID=";
 /// As many digits as a process id can have, and the end of the string.
 const PID_ROOM: usize = 11;
-/// How long a process that closed its pipe may take to end by itself.
-const END_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a process that closed its pipe may take to end by itself: what it says of a failure may take
+/// its time, and its exit code tells more than a kill.
+const END_PATIENCE: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A process that was started. It is killed when this is dropped, unless it was let go.
