@@ -1,5 +1,6 @@
 //! A profile with its texts and labels in the order in which Go writes them.
 
+use crate::samples::Samples;
 use crate::strings::Strings;
 use crate::{Label, LabelValue, Profile, StringId};
 
@@ -8,46 +9,19 @@ impl Profile {
     /// use, and labels sorted by name, texts first. Encoded, it has the bytes that
     /// google/pprof writes (`profile/encode.go`, `preEncode`).
     #[must_use]
-    pub fn canonical(&self) -> Profile {
-        let mut new = self.clone();
+    pub fn canonical(self) -> Profile {
+        let mut new = self;
+        let old = std::mem::take(&mut new.strings);
         let mut order = Order {
-            old: &self.strings,
+            known: vec![None; old.len()],
+            old,
             new: Strings::default(),
-            known: vec![None; self.strings.len()],
         };
         for kind in &mut new.sample_types {
             order.map(&mut kind.kind);
             order.map(&mut kind.unit);
         }
-        new.samples.labels.clear();
-        let mut ends = Vec::with_capacity(new.samples.ends.len());
-        let mut location_end = 0;
-        let mut labels: Vec<Label> = Vec::new();
-        for sample in self.samples() {
-            location_end += sample.locations.len();
-            labels.clear();
-            labels.extend(sample.labels.iter().copied().filter(|l| {
-                let none = LabelValue::Number {
-                    value: 0,
-                    unit: StringId::default(),
-                };
-                l.value != none
-            }));
-            labels.sort_by_key(|l| {
-                let number = matches!(l.value, LabelValue::Number { .. });
-                (number, self.text(l.key))
-            });
-            for mut label in labels.drain(..) {
-                order.map(&mut label.key);
-                match &mut label.value {
-                    LabelValue::Text(text) => order.map(text),
-                    LabelValue::Number { unit, .. } => order.map(unit),
-                }
-                new.samples.labels.push(label);
-            }
-            ends.push((location_end, new.samples.labels.len()));
-        }
-        new.samples.ends = ends;
+        order.labels(&mut new.samples);
         for mapping in &mut new.mappings {
             order.map(&mut mapping.file);
             order.map(&mut mapping.build_id);
@@ -69,13 +43,45 @@ impl Profile {
     }
 }
 
-struct Order<'p> {
-    old: &'p Strings,
+struct Order {
+    old: Strings,
     new: Strings,
     known: Vec<Option<StringId>>,
 }
 
-impl Order<'_> {
+impl Order {
+    /// Sorts the labels of each sample and leaves out what says nothing.
+    fn labels(&mut self, samples: &mut Samples) {
+        let none = LabelValue::Number {
+            value: 0,
+            unit: StringId::default(),
+        };
+        // Where the labels of the sample began, and how many were kept of those before.
+        let (mut from, mut kept) = (0, 0);
+        let mut labels: Vec<Label> = Vec::new();
+        for (_, end) in &mut samples.ends {
+            let set = samples.labels.get(from..*end).unwrap_or(&[]).iter();
+            labels.clear();
+            labels.extend(set.filter(|l| l.value != none));
+            labels.sort_by_key(|l| {
+                let number = matches!(l.value, LabelValue::Number { .. });
+                (number, self.old.get(l.key).unwrap_or(""))
+            });
+            from = *end;
+            *end = kept + labels.len();
+            for (place, label) in samples.labels.iter_mut().skip(kept).zip(&mut labels) {
+                self.map(&mut label.key);
+                match &mut label.value {
+                    LabelValue::Text(text) => self.map(text),
+                    LabelValue::Number { unit, .. } => self.map(unit),
+                }
+                *place = *label;
+            }
+            kept = *end;
+        }
+        samples.labels.truncate(kept);
+    }
+
     fn map(&mut self, id: &mut StringId) {
         let text = self.old.get(*id).unwrap_or("");
         let Some(known) = self.known.get_mut(id.index()) else {

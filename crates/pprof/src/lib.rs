@@ -49,6 +49,7 @@ mod packed;
 mod paths;
 #[cfg(feature = "report")]
 mod pattern;
+mod places;
 mod profile;
 #[cfg(feature = "report")]
 pub mod report;

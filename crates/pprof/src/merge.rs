@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use crate::hash::Quick;
 use crate::merge_stacks::Stacks;
+use crate::places::{Places, hash_of};
 use crate::{
     Columns, FunctionId, Label, LabelValue, Line, LocationId, MappingId, Profile, Sample, StringId,
     ValueType,
@@ -132,15 +133,18 @@ fn head(first: &Profile, profiles: &[&Profile]) -> Profile {
     merged
 }
 
-/// Location: address within the mapping, mapping, lines, folded.
-type LocationKey = (u64, Option<MappingId>, Vec<(FunctionId, i64, i64)>, bool);
-
 struct Merger {
-    merged: Profile,
-    /// Samples by stack and labels.
+    tables: Tables,
     samples: Stacks,
-    locations: HashMap<LocationKey, LocationId, Quick>,
-    functions: HashMap<(i64, StringId, StringId, StringId), FunctionId, Quick>,
+}
+
+/// The merged profile but for its samples.
+struct Tables {
+    merged: Profile,
+    /// Merged locations by address, mapping and lines.
+    locations: Places,
+    /// Merged functions by all that they hold.
+    functions: Places,
     /// By size, offset, and build id or file.
     mappings: HashMap<(u64, u64, StringId), MappingId, Quick>,
 }
@@ -152,6 +156,8 @@ struct Moved {
     functions: Vec<Option<FunctionId>>,
     /// With what is added to addresses.
     mappings: Vec<Option<(MappingId, u64)>>,
+    /// Of the location under way.
+    lines: Vec<Line>,
 }
 
 impl Merger {
@@ -161,17 +167,21 @@ impl Merger {
         for other in rest {
             first.compatible(other)?;
         }
-        Ok(Merger {
+        let tables = Tables {
             merged: head(first, profiles),
-            samples: Stacks::default(),
-            locations: HashMap::default(),
-            functions: HashMap::default(),
+            locations: Places::default(),
+            functions: Places::default(),
             mappings: HashMap::default(),
+        };
+        Ok(Merger {
+            tables,
+            samples: Stacks::new(first.sample_types().len()),
         })
     }
 
     fn finish(self) -> Result<Profile, MergeError> {
-        let merged = self.merged;
+        let mut merged = self.tables.merged;
+        merged.samples = self.samples.finish().into();
         if merged.samples().any(|s| is_zero(&s)) {
             // What cancelled out goes, with the rows that only it used.
             return Profile::merge_owned(vec![merged]);
@@ -185,50 +195,48 @@ impl Merger {
             locations: vec![None; source.locations().len()],
             functions: vec![None; source.functions().len()],
             mappings: vec![None; source.mappings().len()],
+            lines: Vec::new(),
         };
-        if self.mappings.is_empty() && !source.mappings().is_empty() {
+        if self.tables.mappings.is_empty() && !source.mappings().is_empty() {
             // The first mapping is the main program and must stay the first.
-            self.mapping(source, &mut moved, MappingId::default());
+            self.tables
+                .mapping(source, &mut moved, MappingId::default());
         }
-        let mut stack = Vec::new();
         source.each_sample(Columns::ALL, |sample| {
             if is_zero(sample) {
                 return;
             }
-            stack.clear();
-            for &location in sample.locations {
-                stack.extend(self.location(source, &mut moved, location));
-            }
-            let labels = self.labels(source, &mut moved, sample);
-            let found = self.samples.find(&self.merged.samples, &stack, &labels);
-            let Some(place) = found else {
-                self.merged.push_sample(&stack, sample.values, &labels);
-                return;
-            };
-            let width = sample.values.len();
-            let sums = self.merged.samples.values.get_mut(place * width..);
-            for (sum, value) in sums.into_iter().flatten().zip(sample.values) {
-                *sum = sum.wrapping_add(*value);
-            }
+            let tables = &mut self.tables;
+            self.samples.add(sample.values, |stack, labels| {
+                let places = sample.locations.iter();
+                stack.extend(places.filter_map(|&l| tables.location(source, &mut moved, l)));
+                tables.labels(source, &mut moved, sample.labels, labels);
+            });
         });
     }
+}
 
-    /// The labels of a sample, sorted by name, texts first.
-    fn labels(&mut self, source: &Profile, moved: &mut Moved, sample: &Sample<'_>) -> Vec<Label> {
-        if sample.labels.is_empty() {
-            return Vec::new();
-        }
+impl Tables {
+    /// Appends the labels of a sample to `labels`, sorted by name, texts first.
+    fn labels(
+        &mut self,
+        source: &Profile,
+        moved: &mut Moved,
+        given: &[Label],
+        labels: &mut Vec<Label>,
+    ) {
         let none = LabelValue::Number {
             value: 0,
             unit: StringId::default(),
         };
-        let set = sample.labels.iter().filter(|l| l.value != none);
-        let mut labels: Vec<Label> = set.copied().collect();
+        let from = labels.len();
+        labels.extend(given.iter().filter(|l| l.value != none));
+        let labels = labels.get_mut(from..).unwrap_or_default();
         labels.sort_by_key(|l| {
             let number = matches!(l.value, LabelValue::Number { .. });
             (number, source.text(l.key))
         });
-        for label in &mut labels {
+        for label in labels {
             label.key = self.text(source, moved, label.key);
             label.value = match label.value {
                 LabelValue::Text(text) => LabelValue::Text(self.text(source, moved, text)),
@@ -238,7 +246,6 @@ impl Merger {
                 },
             };
         }
-        labels
     }
 
     fn text(&mut self, source: &Profile, moved: &mut Moved, id: StringId) -> StringId {
@@ -248,45 +255,56 @@ impl Merger {
         }
     }
 
+    #[inline]
     fn location(
         &mut self,
         source: &Profile,
         moved: &mut Moved,
         id: LocationId,
     ) -> Option<LocationId> {
-        if let Some(&Some(known)) = moved.locations.get(id.index()) {
-            return Some(known);
+        match moved.locations.get(id.index()) {
+            Some(&Some(known)) => Some(known),
+            _ => self.new_location(source, moved, id),
         }
+    }
+
+    #[inline(never)]
+    fn new_location(
+        &mut self,
+        source: &Profile,
+        moved: &mut Moved,
+        id: LocationId,
+    ) -> Option<LocationId> {
         let location = source.locations().get(id.index())?;
         let mapping = location
             .mapping
             .and_then(|m| self.mapping(source, moved, m));
         let shift = mapping.map_or(0, |(_, shift)| shift);
         let mapping = mapping.map(|(id, _)| id);
+        // Locations of one mapping have one start to count from: the address says which it is.
         let address = location.address.wrapping_add(shift);
-        let mut lines = Vec::new();
+        moved.lines.clear();
         for line in source.lines(id) {
-            lines.push(Line {
-                function: self.function(source, moved, line.function)?,
-                ..*line
-            });
+            let function = self.function(source, moved, line.function)?;
+            moved.lines.push(Line { function, ..*line });
         }
-        let start = mapping.and_then(|m| self.merged.mappings.get(m.index()));
-        let key = (
-            address.wrapping_sub(start.map_or(0, |m| m.start)),
-            mapping,
-            lines
-                .iter()
-                .map(|l| (l.function, l.line, l.column))
-                .collect(),
-            location.is_folded,
-        );
+        let lines = moved.lines.as_slice();
+        let hash = hash_of((address, mapping, lines));
         let merged = &mut self.merged;
-        let new = *self.locations.entry(key).or_insert_with(|| {
-            let new = merged.push_location(address, mapping, &lines);
+        let known = self.locations.find(hash, |place| {
+            let row = merged.locations.get(place);
+            row.is_some_and(|row| {
+                row.address == address
+                    && row.mapping == mapping
+                    && row.is_folded == location.is_folded
+            }) && merged.lines(LocationId::at(place)) == lines
+        });
+        let new = known.map(LocationId::at).unwrap_or_else(|| {
+            let new = merged.push_location(address, mapping, lines);
             if let Some(row) = merged.locations.get_mut(new.index()) {
                 row.is_folded = location.is_folded;
             }
+            self.locations.insert(hash, new.index());
             new
         });
         if let Some(place) = moved.locations.get_mut(id.index()) {
@@ -308,17 +326,18 @@ impl Merger {
         function.name = self.text(source, moved, function.name);
         function.system_name = self.text(source, moved, function.system_name);
         function.file = self.text(source, moved, function.file);
-        let key = (
-            function.start_line,
-            function.name,
-            function.system_name,
-            function.file,
-        );
-        let merged = &mut self.merged;
-        let new = *self.functions.entry(key).or_insert_with(|| {
-            merged.functions.push(function);
-            FunctionId::at(merged.functions.len() - 1)
+        let texts = (function.name, function.system_name, function.file);
+        let hash = hash_of((function.start_line, texts));
+        let functions = &mut self.merged.functions;
+        let known = self
+            .functions
+            .find(hash, |place| functions.get(place) == Some(&function));
+        let place = known.unwrap_or_else(|| {
+            functions.push(function);
+            self.functions.insert(hash, functions.len() - 1);
+            functions.len() - 1
         });
+        let new = FunctionId::at(place);
         if let Some(place) = moved.functions.get_mut(id.index()) {
             *place = Some(new);
         }

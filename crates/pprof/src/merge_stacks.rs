@@ -1,83 +1,176 @@
 //! Samples of a merged profile, findable by stack and labels.
 //!
-//! The key of a sample is the sample itself, in the columns: a copy beside them
-//! would be most of what merging takes.
+//! Most of what merging takes is waiting for memory: whether a stack is there
+//! already stands in four tables that no cache holds. So samples are looked up by
+//! the batch, one table after the other: the loads of different samples do not
+//! depend on each other, and the processor has many of them under way at once.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use crate::hash::Quick;
-use crate::profile::row;
+use crate::places::Places;
 use crate::samples::Samples;
-use crate::{Label, LocationId};
+use crate::{Label, LocationId, Sample};
 
-/// No sample.
-const NONE: u32 = u32::MAX;
+/// Samples of a batch: enough to keep loads under way, and few enough for the
+/// first cache to hold.
+const BATCH: usize = 128;
 
-/// Places of samples by the hash of their stack and labels.
-#[derive(Default)]
+/// Merged samples, and the batch that is to be merged into them.
 pub(crate) struct Stacks {
-    /// The last sample of each hash.
-    last: HashMap<u64, u32, Quick>,
-    /// For each sample the one before it with the same hash.
-    before: Vec<u32>,
+    /// Values of each sample.
+    width: usize,
+    merged: Samples,
+    /// Merged samples by stack and labels.
+    places: Places,
+    batch: Samples,
+    /// Of the stack and labels of each in the batch.
+    hashes: Vec<u32>,
+    /// The merged sample that is equal to each in the batch, as far as it was there before.
+    known: Vec<Option<usize>>,
 }
 
 impl Stacks {
-    /// The sample of this stack and labels; if there is none, the next one to be
-    /// appended to `samples` is taken to be it.
-    pub(crate) fn find(
-        &mut self,
-        samples: &Samples,
-        stack: &[LocationId],
-        labels: &[Label],
-    ) -> Option<usize> {
-        let mut hasher = Quick::default().build_hasher();
-        stack.hash(&mut hasher);
-        labels.hash(&mut hasher);
-        let next = row(self.before.len());
-        let last = self.last.entry(hasher.finish()).or_insert(NONE);
-        let mut place = *last;
-        while let Some(&before) = self.before.get(place as usize) {
-            if is_at(samples, place as usize, stack, labels) {
-                return Some(place as usize);
-            }
-            place = before;
+    /// No samples, of `width` values each.
+    pub(crate) fn new(width: usize) -> Self {
+        Stacks {
+            width,
+            merged: Samples::default(),
+            places: Places::default(),
+            batch: Samples::default(),
+            hashes: Vec::new(),
+            known: Vec::new(),
         }
-        self.before.push(std::mem::replace(last, next));
-        None
+    }
+
+    /// Adds a sample whose stack and labels `fill` appends to those that it is given.
+    #[inline]
+    pub(crate) fn add(
+        &mut self,
+        values: &[i64],
+        fill: impl FnOnce(&mut Vec<LocationId>, &mut Vec<Label>),
+    ) {
+        let batch = &mut self.batch;
+        let from = (batch.locations.len(), batch.labels.len());
+        fill(&mut batch.locations, &mut batch.labels);
+        let given = values.iter().copied().chain(std::iter::repeat(0));
+        batch.values.extend(given.take(self.width));
+        batch.ends.push((batch.locations.len(), batch.labels.len()));
+        let stack = batch.locations.get(from.0..).unwrap_or(&[]);
+        let labels = batch.labels.get(from.1..).unwrap_or(&[]);
+        self.hashes.push(hash(stack, labels));
+        if self.hashes.len() == BATCH {
+            self.merge_batch();
+        }
+    }
+
+    /// All samples, in the order in which their stacks first came.
+    pub(crate) fn finish(mut self) -> Samples {
+        self.merge_batch();
+        self.merged
+    }
+
+    fn merge_batch(&mut self) {
+        let likely = self.hashes.iter().map(|&hash| self.places.likely(hash));
+        self.known.clear();
+        self.known.extend(likely);
+        for (sample, known) in self.batch.iter(self.width).zip(&mut self.known) {
+            *known = known.filter(|&place| is_at(&self.merged, place, &sample));
+        }
+        let found = self.hashes.iter().zip(&self.known);
+        for (sample, (&hash, &known)) in self.batch.iter(self.width).zip(found) {
+            // What was not there may have come with this batch, or behind another of its hash.
+            let is = |place| is_at(&self.merged, place, &sample);
+            match known.or_else(|| self.places.find(hash, is)) {
+                Some(place) => {
+                    let sums = self.merged.values.get_mut(place * self.width..);
+                    for (sum, value) in sums.into_iter().flatten().zip(sample.values) {
+                        *sum = sum.wrapping_add(*value);
+                    }
+                }
+                None => {
+                    self.places.insert(hash, self.merged.ends.len());
+                    self.merged.push(&sample);
+                }
+            }
+        }
+        self.batch.clear();
+        self.hashes.clear();
     }
 }
 
-/// True if the sample at `place` has this stack and labels.
-fn is_at(samples: &Samples, place: usize, stack: &[LocationId], labels: &[Label]) -> bool {
+fn hash(stack: &[LocationId], labels: &[Label]) -> u32 {
+    let mut hasher = Quick::default().build_hasher();
+    // Two ids at a time: each step waits for the one before it.
+    let (pairs, rest) = stack.as_chunks::<2>();
+    for [one, other] in pairs {
+        hasher.write_u64((one.index() as u64) << 32 | other.index() as u64);
+    }
+    rest.hash(&mut hasher);
+    labels.hash(&mut hasher);
+    hasher.finish() as u32
+}
+
+/// True if the sample at `place` has the stack and labels of `sample`.
+#[inline]
+fn is_at(samples: &Samples, place: usize, sample: &Sample<'_>) -> bool {
     let ends = &samples.ends;
     let from = match place.checked_sub(1) {
         Some(before) => ends.get(before).copied().unwrap_or_default(),
         None => (0, 0),
     };
     let to = ends.get(place).copied().unwrap_or_default();
-    samples.locations.get(from.0..to.0) == Some(stack)
-        && samples.labels.get(from.1..to.1) == Some(labels)
+    samples.locations.get(from.0..to.0) == Some(sample.locations)
+        && samples.labels.get(from.1..to.1) == Some(sample.labels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Profile;
+
+    fn merged(given: &[(&[LocationId], i64)]) -> Vec<(Vec<LocationId>, i64)> {
+        let mut stacks = Stacks::new(1);
+        for &(stack, value) in given {
+            stacks.add(&[value], |locations, _| locations.extend_from_slice(stack));
+        }
+        let samples = stacks.finish();
+        let all = samples.iter(1).map(|s| (s.locations.to_vec(), s.values[0]));
+        all.collect()
+    }
 
     #[test]
     fn equal_stacks_are_found_and_others_are_not() {
-        let mut profile = Profile::new(&[("samples", "count")]);
-        let mut stacks = Stacks::default();
         let ids = [0, 1].map(LocationId::at);
         let cases: [&[LocationId]; 4] = [&ids, &[], &ids[..1], &ids[1..]];
-        for (place, stack) in cases.iter().enumerate() {
-            assert_eq!(stacks.find(&profile.samples, stack, &[]), None, "{place}");
-            profile.push_sample(stack, &[1], &[]);
+        let twice: Vec<_> = cases.iter().chain(&cases).map(|&s| (s, 1)).collect();
+        let once: Vec<_> = cases.iter().map(|s| (s.to_vec(), 2)).collect();
+        assert_eq!(merged(&twice), once);
+    }
+
+    #[test]
+    fn a_stack_is_found_in_its_own_batch_and_in_a_later_one() {
+        let ids: Vec<LocationId> = (0..3 * BATCH).map(LocationId::at).collect();
+        // Each stack at once again, and all of them again in later batches.
+        let round = || ids.chunks(1).flat_map(|stack| [(stack, 1), (stack, 10)]);
+        let given: Vec<_> = round().chain(round()).collect();
+        let once: Vec<_> = ids.iter().map(|&id| (vec![id], 22)).collect();
+        assert_eq!(merged(&given), once);
+    }
+
+    #[test]
+    fn a_stack_that_ends_where_labels_begin_is_another() {
+        let id = LocationId::at(1);
+        let label = Label {
+            key: crate::StringId::at(1),
+            value: crate::LabelValue::Text(crate::StringId::at(2)),
+        };
+        let mut stacks = Stacks::new(0);
+        for labels in [&[][..], &[label], &[label, label], &[label]] {
+            stacks.add(&[], |locations, all| {
+                locations.push(id);
+                all.extend_from_slice(labels);
+            });
         }
-        for (place, stack) in cases.iter().enumerate() {
-            assert_eq!(stacks.find(&profile.samples, stack, &[]), Some(place));
-        }
+        assert_eq!(stacks.finish().ends, [(1, 0), (2, 1), (3, 3)]);
     }
 }

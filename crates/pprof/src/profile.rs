@@ -74,7 +74,7 @@ pub struct Function {
 }
 
 /// A source line of a location.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Line {
     /// The function the line belongs to.
     pub function: FunctionId,

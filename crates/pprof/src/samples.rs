@@ -37,6 +37,23 @@ impl Samples {
             sample
         })
     }
+
+    /// Adds a sample, which has one value of each type.
+    #[inline]
+    pub(crate) fn push(&mut self, sample: &Sample<'_>) {
+        self.locations.extend_from_slice(sample.locations);
+        self.values.extend_from_slice(sample.values);
+        self.labels.extend_from_slice(sample.labels);
+        self.ends.push((self.locations.len(), self.labels.len()));
+    }
+
+    /// Forgets all samples, but not the room they took.
+    pub(crate) fn clear(&mut self) {
+        self.locations.clear();
+        self.values.clear();
+        self.labels.clear();
+        self.ends.clear();
+    }
 }
 
 /// Samples as columns, which are made of the bytes of a file when they are first

@@ -1,9 +1,7 @@
 //! The string table of a profile: texts back to back in one buffer.
 
-use std::collections::HashMap;
-
 use crate::StringId;
-use crate::hash::Quick;
+use crate::places::{Places, hash_of};
 
 /// The string table; entry 0 is always the empty text.
 #[derive(Clone)]
@@ -11,8 +9,8 @@ pub(crate) struct Strings {
     text: String,
     /// Where each entry ends in `text`.
     ends: Vec<usize>,
-    /// Entry of each text, filled by the first `intern`; decoding never needs it.
-    lookup: HashMap<Box<str>, StringId, Quick>,
+    /// The first entry of each text, filled by the first `intern`; decoding never needs it.
+    lookup: Places,
 }
 
 impl Strings {
@@ -20,7 +18,7 @@ impl Strings {
         let mut strings = Strings {
             text: String::with_capacity(bytes),
             ends: Vec::with_capacity(entries + 1),
-            lookup: HashMap::default(),
+            lookup: Places::default(),
         };
         strings.ends.push(0);
         strings
@@ -60,17 +58,31 @@ impl Strings {
             return StringId::default();
         }
         if self.lookup.is_empty() {
-            let known: Vec<Box<str>> = self.iter().map(Box::from).collect();
-            for (i, text) in known.into_iter().enumerate() {
-                self.lookup.entry(text).or_insert(StringId::at(i));
+            for index in 0..self.len() {
+                self.look_up_or_add(index);
             }
         }
-        if let Some(&id) = self.lookup.get(text) {
-            return id;
+        let hash = hash_of(text);
+        if let Some(known) = self.look_up(hash, text) {
+            return known;
         }
         let id = self.push(text);
-        self.lookup.insert(text.into(), id);
+        self.lookup.insert(hash, id.index());
         id
+    }
+
+    fn look_up(&self, hash: u32, text: &str) -> Option<StringId> {
+        let is = |place| self.get(StringId::at(place)) == Some(text);
+        self.lookup.find(hash, is).map(StringId::at)
+    }
+
+    /// Makes an entry findable, unless it repeats one.
+    fn look_up_or_add(&mut self, index: usize) {
+        let text = self.get(StringId::at(index)).unwrap_or("");
+        let hash = hash_of(text);
+        if self.look_up(hash, text).is_none() {
+            self.lookup.insert(hash, index);
+        }
     }
 
     /// The first entry equal to `text`.

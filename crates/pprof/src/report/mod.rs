@@ -277,7 +277,7 @@ impl<'o> Report<'o> {
 
     fn print(
         &mut self,
-        mut profile: Profile,
+        profile: Profile,
         sources: &dyn Sources,
         out: &mut dyn FnMut(&[u8]),
     ) -> Result<(), ReportError> {
@@ -311,7 +311,7 @@ impl<'o> Report<'o> {
             Command::Dot => self.dot(&profile),
             Command::Callgrind => self.callgrind(&profile),
             Command::Proto => {
-                out(&self.proto(&mut profile));
+                out(&self.proto(profile));
                 return Ok(());
             }
             Command::TopProto => {

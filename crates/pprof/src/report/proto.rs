@@ -4,7 +4,7 @@ use super::Report;
 use crate::Profile;
 
 impl Report<'_> {
-    pub(super) fn proto(&self, profile: &mut Profile) -> Vec<u8> {
+    pub(super) fn proto(&self, mut profile: Profile) -> Vec<u8> {
         for value in &mut profile.samples.values {
             *value = self.scaled(*value);
         }
