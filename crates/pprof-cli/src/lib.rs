@@ -7,6 +7,7 @@
 mod arguments;
 mod binaries;
 mod flags;
+mod gathered;
 mod go_sources;
 mod jitter;
 mod output;

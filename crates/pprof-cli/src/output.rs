@@ -19,7 +19,8 @@ pub(crate) fn write(
     world: &mut dyn World,
     report: impl FnOnce(&Files<'_>, &mut dyn FnMut(&[u8])) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let is_packed = matches!(arguments.command, Command::Proto | Command::TopProto);
+    let is_packed = matches!(arguments.command, Command::Proto | Command::TopProto)
+        && arguments.drawn_as.is_none();
     let files = Files::of(world, &arguments.options.source_path);
     if arguments.output.is_empty() && !is_packed && arguments.drawn_as.is_none() {
         let mut shown = Ok(());
@@ -31,9 +32,12 @@ pub(crate) fn write(
         return shown.map_err(Stop::failed);
     }
     let mut whole = Vec::new();
-    report(&files, &mut |piece| whole.extend_from_slice(piece))?;
+    report(&files, &mut |piece| match is_packed {
+        // Several members in a row are one file.
+        true => whole.extend(gzip(piece)),
+        false => whole.extend_from_slice(piece),
+    })?;
     let bytes = match arguments.drawn_as {
-        None if is_packed => gzip(&whole),
         None => whole,
         Some(format) => {
             let drawn = world.pipe("dot", &[&format!("-T{format}")], &whole);

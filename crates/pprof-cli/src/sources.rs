@@ -2,12 +2,13 @@
 //!
 //! Source: google/pprof, internal/driver/fetch.go `fetchProfiles`.
 
-use shakedown_pprof::report::{self, combine, subtract};
+use shakedown_pprof::report::{self, subtract};
 use shakedown_pprof::{Columns, Limits, Mapping, Profile, StringId};
 
 use std::time::Duration;
 
 use crate::arguments::Arguments;
+use crate::gathered::Gathered;
 use crate::remote::Symbols;
 use crate::{Request, Stop, World, binaries, saved, symbolize, url};
 
@@ -96,7 +97,8 @@ fn fetch_all(
     symbols: &mut Symbols,
     world: &mut dyn World,
 ) -> Result<Profile, Stop> {
-    let mut profiles = Vec::new();
+    let mut gathered = Gathered::default();
+    let mut failed = |why| Stop::Failed(format!("problem fetching {what} profiles: {why}"));
     for chunk in sources.chunks(AT_ONCE) {
         let remotes: Vec<_> = chunk.iter().map(|s| remote(s, arguments, world)).collect();
         let answers = ask_all(&remotes, arguments, world);
@@ -108,26 +110,29 @@ fn fetch_all(
                     .read(source)
                     .map_err(|error| format!("cannot read it: {error}")),
             };
+            let is_merged = sources.len() > 1 && url.is_none();
+            let file = bytes.as_ref().ok().filter(|_| is_merged).cloned();
             match bytes.and_then(|bytes| decode(bytes, url.is_some(), arguments, world)) {
                 Ok(mut profile) => {
                     if let Some(url) = url {
                         symbols.may_be_had_from(url, &mut profile);
                     }
-                    profiles.push(profile);
+                    let read = |file| decode(file, false, arguments, world);
+                    gathered.add(profile, file, read).map_err(&mut failed)?;
                 }
                 Err(why) => world.stderr(&format!("{source}: {why}\n")),
             }
         }
     }
-    if profiles.is_empty() {
+    let (got, wanted) = (gathered.len(), sources.len());
+    if got == 0 {
         return Err(Stop::Failed(format!("failed to fetch any {what} profiles")));
     }
-    if profiles.len() < sources.len() {
-        let (got, wanted) = (profiles.len(), sources.len());
+    if got < wanted {
         world.stderr(&format!("Fetched {got} {what} profiles out of {wanted}\n"));
     }
-    combine(profiles)
-        .map_err(|why| Stop::Failed(format!("problem fetching {what} profiles: {why}")))
+    let read = |file| decode(file, false, arguments, world);
+    gathered.finish(read).map_err(failed)
 }
 
 /// What the servers among the sources answer, all asked at once: they measure for as long

@@ -44,7 +44,9 @@ pub mod jitter;
 mod legacy;
 mod limits;
 mod merge;
+mod merge_known;
 mod merge_stacks;
+mod merge_tables;
 mod packed;
 mod paths;
 #[cfg(feature = "report")]

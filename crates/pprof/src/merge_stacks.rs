@@ -71,23 +71,31 @@ impl Stacks {
     }
 
     fn merge_batch(&mut self) {
+        let width = self.width;
         let likely = self.hashes.iter().map(|&hash| self.places.likely(hash));
         self.known.clear();
         self.known.extend(likely);
-        for (sample, known) in self.batch.iter(self.width).zip(&mut self.known) {
+        // The first frame tells nothing new, but is there when the others are compared.
+        for (sample, known) in self.batch.iter(width).zip(&mut self.known) {
+            let first = |place| self.merged.locations.get(start(&self.merged, place).0);
+            let frame = sample.locations.first();
+            *known = known.filter(|&place| frame.is_none() || first(place) == frame);
+        }
+        for (sample, known) in self.batch.iter(width).zip(&mut self.known) {
             *known = known.filter(|&place| is_at(&self.merged, place, &sample));
+            if let Some(place) = *known {
+                self.merged.add_values(place, sample.values);
+            }
         }
         let found = self.hashes.iter().zip(&self.known);
-        for (sample, (&hash, &known)) in self.batch.iter(self.width).zip(found) {
-            // What was not there may have come with this batch, or behind another of its hash.
+        for (sample, (&hash, known)) in self.batch.iter(width).zip(found) {
+            if known.is_some() {
+                continue;
+            }
+            // It may have come with this batch, or behind another of its hash.
             let is = |place| is_at(&self.merged, place, &sample);
-            match known.or_else(|| self.places.find(hash, is)) {
-                Some(place) => {
-                    let sums = self.merged.values.get_mut(place * self.width..);
-                    for (sum, value) in sums.into_iter().flatten().zip(sample.values) {
-                        *sum = sum.wrapping_add(*value);
-                    }
-                }
+            match self.places.find(hash, is) {
+                Some(place) => self.merged.add_values(place, sample.values),
                 None => {
                     self.places.insert(hash, self.merged.ends.len());
                     self.merged.push(&sample);
@@ -111,15 +119,18 @@ fn hash(stack: &[LocationId], labels: &[Label]) -> u32 {
     hasher.finish() as u32
 }
 
+/// Where the stack and the labels of the sample at `place` begin.
+#[inline]
+fn start(samples: &Samples, place: usize) -> (usize, usize) {
+    let before = place.checked_sub(1).and_then(|b| samples.ends.get(b));
+    before.copied().unwrap_or_default()
+}
+
 /// True if the sample at `place` has the stack and labels of `sample`.
 #[inline]
 fn is_at(samples: &Samples, place: usize, sample: &Sample<'_>) -> bool {
-    let ends = &samples.ends;
-    let from = match place.checked_sub(1) {
-        Some(before) => ends.get(before).copied().unwrap_or_default(),
-        None => (0, 0),
-    };
-    let to = ends.get(place).copied().unwrap_or_default();
+    let from = start(samples, place);
+    let to = samples.ends.get(place).copied().unwrap_or_default();
     samples.locations.get(from.0..to.0) == Some(sample.locations)
         && samples.labels.get(from.1..to.1) == Some(sample.labels)
 }

@@ -51,6 +51,16 @@ table_id! {
     MappingId
 }
 
+impl LocationId {
+    /// The id of no row.
+    pub(crate) const NONE: Self = LocationId(u32::MAX);
+}
+
+impl FunctionId {
+    /// The id of no row.
+    pub(crate) const NONE: Self = FunctionId(u32::MAX);
+}
+
 /// A kind of value and its unit: `cpu` in `nanoseconds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ValueType {

@@ -47,6 +47,15 @@ impl Samples {
         self.ends.push((self.locations.len(), self.labels.len()));
     }
 
+    /// Adds to the values of the sample at `place`.
+    #[inline]
+    pub(crate) fn add_values(&mut self, place: usize, values: &[i64]) {
+        let sums = self.values.get_mut(place * values.len()..);
+        for (sum, value) in sums.into_iter().flatten().zip(values) {
+            *sum = sum.wrapping_add(*value);
+        }
+    }
+
     /// Forgets all samples, but not the room they took.
     pub(crate) fn clear(&mut self) {
         self.locations.clear();

@@ -71,6 +71,17 @@ impl Strings {
         id
     }
 
+    /// Where the texts of `other` stand here, as far as [`Strings::intern`] found them once.
+    pub(crate) fn places_of(&self, other: &Strings) -> Vec<Option<StringId>> {
+        let likely = other.iter().map(|text| self.lookup.likely(hash_of(text)));
+        let likely: Vec<_> = likely.collect();
+        let known = other.iter().zip(likely).map(|(text, place)| {
+            let id = StringId::at(place?);
+            (self.get(id) == Some(text)).then_some(id)
+        });
+        known.collect()
+    }
+
     fn look_up(&self, hash: u32, text: &str) -> Option<StringId> {
         let is = |place| self.get(StringId::at(place)) == Some(text);
         self.lookup.find(hash, is).map(StringId::at)

@@ -127,24 +127,29 @@ fn convert_units(profiles: &mut [Profile]) -> Result<(), CombineError> {
         units.push(finest(profiles, &types, "sample types")?);
     }
     for profile in profiles {
-        let from = profile.text(profile.period_type.unit);
-        let period = scale(profile.period, from, &period_unit).0;
-        profile.period = to_int(period);
-        profile.period_type.unit = profile.intern(&period_unit);
-        let mut ratios = Vec::new();
-        for (i, unit) in units.iter().enumerate() {
-            let Some(kind) = profile.sample_types().get(i).copied() else {
-                continue;
-            };
-            ratios.push(scale(1, profile.text(kind.unit), unit).0);
-            let unit = profile.intern(unit);
-            if let Some(kind) = profile.sample_types.get_mut(i) {
-                kind.unit = unit;
-            }
-        }
-        profile.scale_each(&ratios);
+        convert(profile, &period_unit, &units);
     }
     Ok(())
+}
+
+/// Gives `profile` another unit of its period, and one for each sample type.
+pub(super) fn convert(profile: &mut Profile, period_unit: &str, units: &[String]) {
+    let from = profile.text(profile.period_type.unit);
+    let period = scale(profile.period, from, period_unit).0;
+    profile.period = to_int(period);
+    profile.period_type.unit = profile.intern(period_unit);
+    let mut ratios = Vec::new();
+    for (i, unit) in units.iter().enumerate() {
+        let Some(kind) = profile.sample_types().get(i).copied() else {
+            continue;
+        };
+        ratios.push(scale(1, profile.text(kind.unit), unit).0);
+        let unit = profile.intern(unit);
+        if let Some(kind) = profile.sample_types.get_mut(i) {
+            kind.unit = unit;
+        }
+    }
+    profile.scale_each(&ratios);
 }
 
 /// How a base is compared with.
