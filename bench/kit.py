@@ -34,10 +34,10 @@ TIMED = 300_000
 # written, and a tenth for what compilers change. Whoever adds to a cost is to notice.
 COSTS = {
     "log line with ids": ("costs log-line", None, 5831),
-    "spawn, run and join": ("costs spawn-kit", "costs spawn-tokio", 1630),
+    "spawn, run and join": ("costs spawn-kit", "costs spawn-tokio", 1055),
     "poll of a task": ("costs poll-kit", "costs poll-tokio", 260),
-    "deadline layer, no deadline": ("costs layer-idle", "costs layer-none", 4225),
-    "deadline layer, grpc-timeout": ("costs layer-held", "costs layer-none", 6043),
+    "deadline layer, no deadline": ("costs layer-idle", "costs layer-none", 2576),
+    "deadline layer, grpc-timeout": ("costs layer-held", "costs layer-none-held", 2867),
     "allocation and release, off": ("profiler_costs wrapped", "profiler_costs plain", 22),
     "allocation and release, sampled": ("profiler_costs sampled", "profiler_costs plain", 40),
 }

@@ -3,10 +3,11 @@
 //!
 //! As in [`further_starts`], only the dump is taken over, and what the calls came to.
 
+use std::time::Duration;
+
 use shakedown_acquire::Hands;
 use shakedown_evidence::caught::{self, Moment};
 use shakedown_evidence::{Event, Evidence, Purpose, QuitAudit, RequestKind, labels};
-use std::time::Duration;
 
 use crate::further_starts::{self, Setting, dumped, keep};
 use crate::{RunError, Settings, plan};

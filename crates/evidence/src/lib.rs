@@ -57,7 +57,7 @@ pub use profile::{
 };
 pub use quit_audit::QuitAudit;
 pub use resources::Resources;
-pub use run::{Mark, Request, RequestKind, RunFacts, Trouble};
+pub use run::{Mark, Request, RequestKind, RunFacts, Trouble, path_of};
 /// How far an execution trace reaches, and its reader.
 pub use shakedown_gotrace::{Ending, Extent, ExtentReader};
 /// Why an executable could not be read.

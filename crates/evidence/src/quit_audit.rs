@@ -74,10 +74,11 @@ impl QuitAudit {
 /// The caller had no answer when it lost interest; a millisecond is lost on the way.
 fn is_open(call: &Call) -> bool {
     const EARLY: Duration = Duration::from_millis(2);
-    let (Some(due), Some(ended)) = (due(call), &call.ended) else {
-        return due(call).is_some();
+    let unanswered = |due| {
+        let mut ended = call.ended.iter();
+        ended.all(|ended| ended.at + EARLY >= due)
     };
-    ended.at + EARLY >= due
+    due(call).is_some_and(unanswered)
 }
 
 fn millis(duration: Duration) -> u64 {

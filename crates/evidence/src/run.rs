@@ -135,3 +135,13 @@ pub struct Trouble {
     /// What happened and what to do about it.
     pub what: String,
 }
+
+/// `/orders/7` of `http://shop.test/orders/7?full=1`.
+#[must_use]
+pub fn path_of(target: &str) -> &str {
+    let path = match target.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => target,
+    };
+    path.split(['?', '#']).next().unwrap_or(path)
+}

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use shakedown_pprof::goroutine::Label;
 
+use crate::run::path_of;
 use crate::{BuildInfo, Evidence, Frame, RequestKind};
 
 /// What the kit calls the tasks in which handlers run: of an HTTP/1 connection, and of an HTTP/2
@@ -59,15 +60,6 @@ impl Serves {
             _ => false,
         }
     }
-}
-
-/// `/orders/7` of `http://shop.test/orders/7?full=1`.
-fn path_of(target: &str) -> &str {
-    let path = match target.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => target,
-    };
-    path.split(['?', '#']).next().unwrap_or(path)
 }
 
 /// `/orders/{}` stands for `/orders/7`; what was cut stands for all that begins so.
@@ -259,7 +251,8 @@ mod tests {
         assert!(!own("order_book::pb::Client::get", "src/pb/orders.v1.rs"));
         assert!(!own("order_book::pb::Client::get", out));
         assert!(own("<order_book::Orders as pb::Orders>::get", "?"));
-        let registry = "/root/.cargo/registry/src/index.crates.io-1/tokio-1.54.1/src/time/sleep.rs";
+        let registry =
+            "/home/ann/.cargo/registry/src/index.crates.io-1/tokio-1.54.1/src/time/sleep.rs";
         assert!(!own("tokio::time::sleep::Sleep::poll", registry));
         assert!(own("order_book::wait", registry), "a macro of a library");
         assert!(!own(

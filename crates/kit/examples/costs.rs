@@ -44,6 +44,8 @@ fn main() {
             let _ = shakedown_kit::spawn(polls(count)).await;
         }),
         "layer-none" => on_runtime(requests(count, Echo, None)),
+        // What it costs to make a request with the header is not the layer's.
+        "layer-none-held" => on_runtime(requests(count, Echo, Some("20S"))),
         "layer-idle" => on_runtime(requests(count, DeadlineLayer::new().layer(Echo), None)),
         "layer-held" => on_runtime(requests(
             count,
@@ -52,7 +54,7 @@ fn main() {
         )),
         "dump" => return dump(count, words.get(3).and_then(|dumps| dumps.parse().ok())),
         _ => panic!(
-            "log-line, spawn-tokio, spawn-kit, poll-tokio, poll-kit, layer-none, layer-idle, layer-held or dump"
+            "log-line, spawn-tokio, spawn-kit, poll-tokio, poll-kit, layer-none, layer-none-held, layer-idle, layer-held or dump"
         ),
     }
     let nanos = began.elapsed().as_nanos() as f64 / count as f64;

@@ -12,17 +12,19 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer as _;
 use tower_service::Service;
 
 use crate::admin::{self, Access, Admin, AdminError};
 use crate::deadline::DeadlineLayer;
+use crate::error::Error;
 use crate::lifecycle::generations::{self, ConfigError, Generation, Live};
 use crate::lifecycle::{Charge, Drain, Owner, Server, serve};
 use crate::profile::{block, heap};
 use crate::status::{Phase, Status};
+use crate::swap::{self, Handover};
 use crate::tasks::{self, Kind};
 use crate::trace::TraceLayer;
 
@@ -58,6 +60,7 @@ pub struct Builder {
     drain: Drain,
     deadlines: DeadlineLayer,
     workers: Option<usize>,
+    handover: Handover,
 }
 
 /// A running service: the handle that its setup gets. Clones are the same service.
@@ -68,56 +71,8 @@ pub struct Kit {
     admin: Option<SocketAddr>,
     stop: CancellationToken,
     reload: Arc<watch::Sender<u64>>,
+    swap: Arc<Notify>,
     runtime: Handle,
-}
-
-/// Why a service did not run, or did not end well.
-///
-/// Its `Debug` is the whole chain of reasons in words, because that is what a `main` that returns it
-/// prints.
-///
-/// ```
-/// use shakedown_kit::{Error, Kit};
-///
-/// let ended = Kit::builder("orders").run(async |_| Err("no database".into()));
-/// let Err(error @ Error::Setup(_)) = ended else { unreachable!() };
-/// assert_eq!(format!("{error:?}"), "the service cannot be set up: no database");
-/// ```
-#[derive(thiserror::Error)]
-pub enum Error {
-    /// The runtime or the signals could not be set up.
-    #[error("the runtime cannot be set up")]
-    Runtime(#[source] std::io::Error),
-    /// The admin listener did not begin.
-    #[error(transparent)]
-    Admin(#[from] AdminError),
-    /// The setup of the service failed.
-    #[error("the service cannot be set up")]
-    Setup(#[source] BoxError),
-    /// The drain reached its limit, or was cut short by a second signal.
-    #[error(
-        "not drained: {connections} connections, {children} child tasks and {blocking} blocking calls were left"
-    )]
-    NotDrained {
-        /// Connections that were open.
-        connections: u64,
-        /// Tasks that requests had begun.
-        children: usize,
-        /// Calls on blocking threads.
-        blocking: usize,
-    },
-}
-
-impl std::fmt::Debug for Error {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{self}")?;
-        let mut reason = self.source();
-        while let Some(cause) = reason {
-            write!(formatter, ": {cause}")?;
-            reason = cause.source();
-        }
-        Ok(())
-    }
 }
 
 impl Kit {
@@ -132,6 +87,7 @@ impl Kit {
             },
             deadlines: DeadlineLayer::new(),
             workers: None,
+            handover: Handover::default(),
         }
     }
 
@@ -171,7 +127,44 @@ impl Kit {
         B::Error: Into<BoxError>,
     {
         let service = TraceLayer::new().layer(self.deadlines.layer(service));
-        self.serve_bare(TcpListener::bind(address).await?, service)
+        self.serve_bare(self.listen(address).await?, service)
+    }
+
+    /// Opens a listener for [`Kit::serve_bare`]: the one that was handed to this process, with feature
+    /// `swap`, or a new one.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    ///
+    /// ```
+    /// use shakedown_kit::Kit;
+    ///
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     let listener = kit.listen("127.0.0.1:0").await?;
+    ///     assert_ne!(listener.local_addr()?.port(), 0);
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
+    pub async fn listen(&self, address: impl ToSocketAddrs) -> std::io::Result<TcpListener> {
+        let handover = &self.server.handover;
+        let mut refused = None;
+        for asked in tokio::net::lookup_host(address).await? {
+            let name = swap::name_of(asked);
+            let listener = match handover.take(&name, asked) {
+                Some(listener) => TcpListener::from_std(listener),
+                None => TcpListener::bind(asked).await,
+            };
+            match listener {
+                Ok(listener) => {
+                    handover.keep(name, &listener);
+                    return Ok(listener);
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into()))
     }
 
     /// As [`Kit::serve`], on a listener that is there already and without any layer.
@@ -188,6 +181,10 @@ impl Kit {
         B::Error: Into<BoxError>,
     {
         let address = listener.local_addr()?;
+        let handover = &self.server.handover;
+        if !handover.has(address) {
+            handover.keep(swap::name_of(address), &listener);
+        }
         tasks::launch_as(
             "kit::listener",
             &self.runtime,
@@ -272,10 +269,20 @@ impl Kit {
         self.reload.send_modify(|asked| *asked += 1);
     }
 
+    /// Asks for a binary swap, as SIGUSR2 does. Why one did not happen is logged, and part of
+    /// `/debug/kit/status`. Without [`Builder::swap`] it is refused.
+    #[cfg(feature = "swap")]
+    pub fn swap(&self) {
+        self.swap.notify_one();
+    }
+
     /// Completes when no new connection is taken any more: for work that wants to end well rather
     /// than be dropped with the runtime.
     pub async fn draining(&self) {
-        self.server.closing.cancelled().await;
+        tokio::select! {
+            () = self.server.closing.cancelled() => {}
+            () = self.server.leaving.cancelled() => {}
+        }
     }
 }
 
@@ -351,6 +358,26 @@ impl Builder {
         Builder { deadlines, ..self }
     }
 
+    /// Lets a new executable take over at SIGUSR2, without a lost request: see [`crate::swap`].
+    ///
+    /// ```
+    /// use shakedown_kit::{Kit, swap::Swap};
+    ///
+    /// let ended = Kit::builder("orders").swap(Swap::new()).run(async |kit: Kit| {
+    /// #   kit.stop();
+    ///     Ok(())
+    /// });
+    /// assert!(ended.is_ok());
+    /// ```
+    #[cfg(feature = "swap")]
+    #[must_use]
+    pub fn swap(self, swap: swap::Swap) -> Self {
+        Builder {
+            handover: Handover::with(swap),
+            ..self
+        }
+    }
+
     /// How many worker threads there are; one for each core if nothing is said.
     #[must_use]
     pub fn workers(self, workers: usize) -> Self {
@@ -386,24 +413,32 @@ impl Builder {
         if self.admin.is_some() {
             let _ = heap::start(heap::Options::default());
         }
-        let status = Arc::new(Status::new(&self.name));
+        self.handover.inherit();
+        let server = Server {
+            status: Arc::new(Status::new(&self.name)),
+            handover: self.handover,
+            closing: CancellationToken::new(),
+            leaving: CancellationToken::new(),
+            open: CancellationToken::new(),
+        };
+        if !server.handover.has_predecessor() {
+            server.open.cancel();
+        }
         // Outlives the drain: it is then that somebody wants to see what does not end.
         let admin = match self.admin {
             Some(access) => {
                 let of = runtime.handle().clone();
-                Some(admin::start(access?, of, Arc::clone(&status))?)
+                Some(admin::start(access?, of, &server)?)
             }
             None => None,
         };
         let kit = Kit {
-            server: Server {
-                status,
-                closing: CancellationToken::new(),
-            },
+            server,
             deadlines: self.deadlines,
             admin: admin.as_ref().and_then(Admin::address),
             stop: CancellationToken::new(),
             reload: Arc::new(watch::channel(0).0),
+            swap: Arc::default(),
             runtime: runtime.handle().clone(),
         };
         // Before anything else: a signal that comes during the setup must not kill half a service.
@@ -412,6 +447,7 @@ impl Builder {
             drain: self.drain,
             stop: kit.stop.clone(),
             reload: Arc::clone(&kit.reload),
+            swap: Arc::clone(&kit.swap),
         })
         .map_err(Error::Runtime)?;
         let ended = runtime.block_on(live(kit, owner, setup));

@@ -6,17 +6,23 @@
 //! copies the number and nothing else; what it stands for is looked up later with [`of`], when
 //! locks are allowed again. Labels of requests that ended stay known for a while, so that a profile
 //! of the last half minute can still name them.
+//!
+//! Every request pays for this, so nothing is hashed and, once as many places exist as requests run
+//! at a time, nothing allocated: an id is the number of a place and how often that was used.
 
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::trace::hex;
 
-/// Enough that requests on many threads rarely meet at one lock.
-const SHARDS: usize = 16;
-/// Ended requests whose labels each shard still knows: 16,384 in all, about 3 MiB of memory.
+/// Enough that requests on many threads rarely meet at one lock. A power of two, and part of ids.
+const SHARDS: usize = 1 << SHARD_BITS;
+const SHARD_BITS: u32 = 4;
+/// Of the number of a place within its shard: more requests at a time than memory is there for.
+const PLACE_BITS: u32 = 28;
+/// Ended requests whose labels each shard still knows: 16,384 in all, a few MiB of memory at most.
 const ENDED_MAX: usize = 1024;
 
 thread_local! {
@@ -25,13 +31,77 @@ thread_local! {
     static CURRENT: Cell<u64> = const { Cell::new(0) };
 }
 
-static NEXT: AtomicU64 = AtomicU64::new(1);
-static SHARDED: [Mutex<Option<Shard>>; SHARDS] = [const { Mutex::new(None) }; SHARDS];
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+static SHARDED: [Mutex<Shard>; SHARDS] = [const { Mutex::new(Shard::new()) }; SHARDS];
 
-#[derive(Default)]
 struct Shard {
-    known: HashMap<u64, Labels>,
-    ended: VecDeque<u64>,
+    places: Vec<Place>,
+    /// Places whose request has ended and is still known, the oldest first.
+    ended: VecDeque<u32>,
+    free: Vec<u32>,
+}
+
+struct Place {
+    /// The id that it stands for, or stood for last.
+    id: u64,
+    labels: Labels,
+    /// How many [`Registered`] there are. It has its own place in memory, and keeps it, so that
+    /// clones need no lock.
+    users: &'static AtomicUsize,
+}
+
+impl Shard {
+    const fn new() -> Self {
+        Shard {
+            places: Vec::new(),
+            ended: VecDeque::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Gives labels a place.
+    fn take(&mut self, shard: usize, labels: Labels) -> Registered {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place {
+                id: (self.places.len() as u64) << SHARD_BITS | shard as u64,
+                labels: Labels::default(),
+                // Used again by request after request, and never freed: there are as many as
+                // requests ran at one time.
+                users: Box::leak(Box::new(AtomicUsize::new(0))),
+            });
+            self.places.len() as u32 - 1
+        });
+        let place = &mut self.places[number as usize];
+        // The next use of this place is another id. It begins with 1, so that no id is 0.
+        place.id = place.id.wrapping_add(1 << (SHARD_BITS + PLACE_BITS));
+        place.labels = labels;
+        place.users.store(1, Ordering::Relaxed);
+        Registered {
+            id: place.id,
+            users: place.users,
+        }
+    }
+
+    /// Remembers that a request has ended, and gives what is forgotten for it.
+    fn end(&mut self, id: u64) -> Option<Labels> {
+        self.ended.push_back(number(id));
+        if self.ended.len() <= ENDED_MAX {
+            return None;
+        }
+        let oldest = self.ended.pop_front()?;
+        self.free.push(oldest);
+        Some(std::mem::take(&mut self.places[oldest as usize].labels))
+    }
+
+    fn labels(&self, id: u64) -> Option<&Labels> {
+        let place = self.places.get(number(id) as usize)?;
+        (place.id == id).then_some(&place.labels)
+    }
+}
+
+/// The place within its shard that an id stands for.
+fn number(id: u64) -> u32 {
+    (id >> SHARD_BITS) as u32 & ((1 << PLACE_BITS) - 1)
 }
 
 /// What a request, and all that is done for it, is known by.
@@ -61,29 +131,38 @@ impl Labels {
 }
 
 /// Labels that are known by an id, until the last clone is dropped and for a while longer.
-#[derive(Debug, Clone)]
-pub struct Registered(Arc<Id>);
-
 #[derive(Debug)]
-struct Id(u64);
+pub struct Registered {
+    id: u64,
+    users: &'static AtomicUsize,
+}
 
 impl Registered {
     /// The number to carry while this work runs.
     pub fn id(&self) -> u64 {
-        self.0.0
+        self.id
     }
 }
 
-impl Drop for Id {
+impl Clone for Registered {
+    fn clone(&self) -> Self {
+        // Relaxed, as with `Arc`: who clones has one, so the place is held already.
+        self.users.fetch_add(1, Ordering::Relaxed);
+        Registered {
+            id: self.id,
+            users: self.users,
+        }
+    }
+}
+
+impl Drop for Registered {
     fn drop(&mut self) {
-        with_shard(self.0, |shard| {
-            shard.ended.push_back(self.0);
-            if shard.ended.len() > ENDED_MAX
-                && let Some(oldest) = shard.ended.pop_front()
-            {
-                shard.known.remove(&oldest);
-            }
-        });
+        // The lock orders what comes after the last one; nothing is read here before it.
+        if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // Dropped outside of the lock.
+            let forgotten = lock(self.id as usize % SHARDS).end(self.id);
+            drop(forgotten);
+        }
     }
 }
 
@@ -99,16 +178,15 @@ impl Drop for Id {
 /// labels::set_current(before);
 /// ```
 pub fn register(labels: Labels) -> Registered {
-    let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    with_shard(id, |shard| shard.known.insert(id, labels));
-    Registered(Arc::new(Id(id)))
+    let shard = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    lock(shard).take(shard, labels)
 }
 
-fn with_shard<T>(id: u64, change: impl FnOnce(&mut Shard) -> T) -> T {
-    let shard = &SHARDED[id as usize % SHARDS];
-    // A panic elsewhere leaves no half-made labels: each change is one insert or one remove.
-    let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-    change(shard.get_or_insert_default())
+/// A panic elsewhere leaves no half-made labels: between two changes of a shard nothing can panic.
+fn lock(shard: usize) -> std::sync::MutexGuard<'static, Shard> {
+    SHARDED[shard]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The labels that this thread carries now; 0 is none. Safe to call from a signal handler.
@@ -125,7 +203,7 @@ pub fn set_current(id: u64) -> u64 {
 
 /// Name and value of each label of `id`; none for 0, and for what ended too long ago.
 pub fn of(id: u64) -> Vec<(String, String)> {
-    let labels = with_shard(id, |shard| shard.known.get(&id).cloned());
+    let labels = lock(id as usize % SHARDS).labels(id).cloned();
     labels.map_or_else(Vec::new, |labels| labels.pairs())
 }
 
@@ -161,5 +239,34 @@ mod tests {
         }
         assert_eq!(of(ended), [], "memory is bounded");
         assert_eq!(of(running.id()).len(), 2, "what runs is never forgotten");
+    }
+
+    #[test]
+    fn a_place_that_is_used_again_has_another_id() {
+        let mut shard = Shard::new();
+        let mut ids = std::collections::HashSet::new();
+        for _ in 0..3 * ENDED_MAX {
+            let mut one = shard.take(5, Labels::default());
+            assert!(ids.insert(one.id) && one.id != 0 && one.id as usize % SHARDS == 5);
+            // Not by its drop: this shard is not the one that a drop looks for.
+            shard.end(one.id);
+            one.users = Box::leak(Box::new(AtomicUsize::new(2)));
+        }
+        assert!(shard.places.len() <= ENDED_MAX + 1);
+        assert!(shard.ended.len() <= ENDED_MAX);
+    }
+
+    #[test]
+    fn an_id_is_known_until_its_last_clone_is_dropped() {
+        let one = register(rpc("clones/Held"));
+        let (id, other) = (one.id(), one.clone());
+        std::thread::spawn(move || drop(one))
+            .join()
+            .expect("it ends");
+        for _ in 0..SHARDS * (ENDED_MAX + 1) {
+            register(Labels::default());
+        }
+        assert_eq!(of(id).len(), 2);
+        drop(other);
     }
 }

@@ -15,7 +15,8 @@
 //! | [`lifecycle`] | signals, readiness, drain, generations of the configuration |
 //!
 //! Feature `otel`: ids are those of `tracing-opentelemetry`'s layer, so that log lines and the spans
-//! that an exporter sends have the same.
+//! that an exporter sends have the same. Feature `swap`: a new executable takes over the listeners of
+//! the running one.
 //!
 //! Deliberately absent: TLS, metrics, and a span exporter. No type of axum, tonic or OpenTelemetry is
 //! part of this interface; services of axum and tonic fit because they speak `tower` and `http`.
@@ -23,6 +24,7 @@
 pub mod admin;
 mod builder;
 pub mod deadline;
+mod error;
 mod json;
 pub mod labels;
 pub mod lifecycle;
@@ -34,11 +36,16 @@ pub mod profile;
 mod request;
 pub mod scope;
 mod status;
+#[cfg(feature = "swap")]
+pub mod swap;
+#[cfg(not(feature = "swap"))]
+mod swap;
 pub mod tasks;
 pub mod trace;
 
-pub use builder::{Builder, Error, Kit};
+pub use builder::{Builder, Kit};
 pub use deadline::{cancelled, deadline, remaining};
+pub use error::Error;
 pub use status::Phase;
 pub use tasks::{spawn, spawn_blocking, spawn_detached};
 

@@ -1,5 +1,9 @@
 //! What a request is: gRPC or plain HTTP, and by which name it is known.
+//!
+//! A service has few names and many requests, so names are written in place and shared: each thread
+//! keeps those it gave last.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
@@ -11,6 +15,12 @@ use crate::labels::Labels;
 const NAME_MAX: usize = 32;
 /// A label that is made of what a client sent has a bound.
 const LABEL_MAX: usize = 128;
+/// Names that a thread keeps: more than most services have. A power of two.
+const KEPT: usize = 64;
+
+thread_local! {
+    static NAMES: RefCell<[Option<Arc<str>>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
+}
 
 /// Name and protocol of a request; layers hand it on in its extensions.
 #[derive(Debug, Clone)]
@@ -27,18 +37,17 @@ impl Described {
         }
         let path = request.uri().path();
         let grpc = is_grpc(request.headers());
-        let mut name = if grpc {
-            path.trim_start_matches('/').to_owned()
+        let name = if grpc {
+            let method = path.trim_start_matches('/');
+            shared(&method[..whole(method, LABEL_MAX)])
         } else {
-            format!("{} {}", request.method(), route(path))
+            let mut name = Name::new();
+            name.push(request.method().as_str());
+            name.push(" ");
+            push_route(&mut name, path);
+            shared(name.as_str())
         };
-        while name.len() > LABEL_MAX {
-            name.pop();
-        }
-        Described {
-            grpc,
-            name: name.into(),
-        }
+        Described { grpc, name }
     }
 
     pub(crate) fn labels(&self, trace_id: u128) -> Labels {
@@ -65,20 +74,81 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// The path with `{}` for what looks like an id: it has a digit, or is longer than a name. A label
 /// has to have few values, and routers do not say which route they took.
-fn route(path: &str) -> String {
+fn push_route(name: &mut Name, path: &str) {
     let versioned = |part: &str| {
         let digits = part.strip_prefix('v').unwrap_or_default();
         (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let parts = path.split('/').map(|part| {
+    for (n, part) in path.split('/').enumerate() {
+        if n > 0 {
+            name.push("/");
+        }
         let is_id = part.len() > NAME_MAX || part.bytes().any(|byte| byte.is_ascii_digit());
-        if is_id && !versioned(part) {
+        name.push(if is_id && !versioned(part) {
             "{}"
         } else {
             part
+        });
+    }
+}
+
+/// How many bytes of a text are at most so many, and whole characters.
+fn whole(text: &str, most: usize) -> usize {
+    let mut taken = text.len().min(most);
+    while !text.is_char_boundary(taken) {
+        taken -= 1;
+    }
+    taken
+}
+
+/// A name that is being written.
+struct Name {
+    bytes: [u8; LABEL_MAX],
+    length: usize,
+    /// Where it ends: nothing goes behind what was cut off.
+    most: usize,
+}
+
+impl Name {
+    fn new() -> Self {
+        Name {
+            bytes: [0; LABEL_MAX],
+            length: 0,
+            most: LABEL_MAX,
         }
+    }
+
+    fn push(&mut self, text: &str) {
+        let taken = whole(text, self.most - self.length);
+        let end = self.length + taken;
+        self.bytes[self.length..end].copy_from_slice(&text.as_bytes()[..taken]);
+        self.length = end;
+        if taken < text.len() {
+            self.most = end;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).expect("it is made of whole characters")
+    }
+}
+
+/// The same text as somebody asked for before, where this thread still has that.
+fn shared(name: &str) -> Arc<str> {
+    // Methods of a service differ at the end. A name that shares its place costs an allocation.
+    let end = name.as_bytes().last_chunk::<8>();
+    let end = end.map_or(0, |end| u64::from_le_bytes(*end));
+    let mixed = (end ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let place = (mixed >> 32) as usize % KEPT;
+    let kept = NAMES.try_with(|names| {
+        let kept = &mut names.borrow_mut()[place];
+        if kept.as_deref() != Some(name) {
+            *kept = Some(name.into());
+        }
+        kept.clone()
     });
-    parts.collect::<Vec<_>>().join("/")
+    // A thread that ends has none any more.
+    kept.ok().flatten().unwrap_or_else(|| name.into())
 }
 
 #[cfg(test)]
@@ -115,6 +185,28 @@ mod tests {
             route(&format!("/orders/{}", "x".repeat(33))),
             "GET /orders/{}"
         );
-        assert!(route(&format!("/{}", "a/".repeat(500))).len() <= LABEL_MAX);
+        assert_eq!(route(&format!("/{}", "a/".repeat(500))).len(), LABEL_MAX);
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters_and_ends_there() {
+        let mut name = Name::new();
+        name.push(&"x".repeat(LABEL_MAX - 1));
+        name.push("\u{e9}");
+        name.push("y");
+        assert_eq!(name.as_str(), "x".repeat(LABEL_MAX - 1));
+    }
+
+    #[test]
+    fn a_name_is_shared_and_never_mistaken() {
+        for n in 0..4 * KEPT {
+            let name = format!("orders.v1.Orders/Get{n}");
+            let (one, other) = (shared(&name), shared(&name));
+            assert_eq!(*one, *name);
+            assert!(Arc::ptr_eq(&one, &other));
+        }
+        // The same end and length, and so the same place.
+        assert_eq!(*shared("a.Orders/GetOrder"), *"a.Orders/GetOrder");
+        assert_eq!(*shared("b.Orders/GetOrder"), *"b.Orders/GetOrder");
     }
 }

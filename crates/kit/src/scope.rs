@@ -5,10 +5,9 @@
 //! that never heard of the kit runs between them undisturbed.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -18,7 +17,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::labels::{self, Labels, Registered};
-use crate::tasks::Kind;
+use crate::tasks::{ById, Kind};
 
 thread_local! {
     static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
@@ -45,7 +44,8 @@ struct Inner {
     /// What a task is that is spawned within.
     children_are: Kind,
     deadline: Option<Instant>,
-    cancelled: CancellationToken,
+    /// None until somebody asks for it, which few requests do.
+    cancelled: OnceLock<CancellationToken>,
     labels: Registered,
     baggage: Option<HeaderValue>,
     children: Mutex<Children>,
@@ -58,7 +58,7 @@ struct Children {
     /// Set with the first cancel: whoever comes later is ended at once.
     over: bool,
     /// None: on its way to the runtime.
-    running: HashMap<u64, Option<AbortHandle>>,
+    running: ById<Option<AbortHandle>>,
 }
 
 impl Scope {
@@ -89,7 +89,7 @@ impl Scope {
         Scope(Arc::new(Inner {
             children_are,
             deadline,
-            cancelled: CancellationToken::new(),
+            cancelled: OnceLock::new(),
             labels: labels::register(labels),
             baggage,
             children: Mutex::default(),
@@ -113,7 +113,6 @@ impl Scope {
 
     /// Ends the scope: its token is cancelled and its child tasks are dropped at their next await.
     pub fn cancel(&self) {
-        self.0.cancelled.cancel();
         // They stay in the table until they have ended: a task that does not await is aborted, and
         // runs on.
         let running: Vec<AbortHandle> = {
@@ -121,6 +120,10 @@ impl Scope {
             children.over = true;
             children.running.values().flatten().cloned().collect()
         };
+        // After the scope is over: a token that is made meanwhile looks at that.
+        if let Some(token) = self.0.cancelled.get() {
+            token.cancel();
+        }
         for child in running {
             child.abort();
         }
@@ -128,7 +131,12 @@ impl Scope {
 
     /// Is cancelled at the deadline, or when the client leaves.
     pub fn token(&self) -> &CancellationToken {
-        &self.0.cancelled
+        let token = self.0.cancelled.get_or_init(CancellationToken::new);
+        // It may have ended before there was a token, and nobody would tell this one.
+        if self.children().over {
+            token.cancel();
+        }
+        token
     }
 
     /// How many child tasks run, those included that are cancelled and have not ended yet.
@@ -195,7 +203,7 @@ impl Scope {
         Scope(Arc::new(Inner {
             children_are: Kind::Detached,
             deadline: None,
-            cancelled: CancellationToken::new(),
+            cancelled: OnceLock::new(),
             labels: self.0.labels.clone(),
             baggage: self.0.baggage.clone(),
             children: Mutex::default(),
@@ -221,6 +229,7 @@ impl Scope {
 pub(crate) struct Entered {
     before: Option<Scope>,
     labels_before: u64,
+    has_left: bool,
 }
 
 impl Entered {
@@ -229,12 +238,23 @@ impl Entered {
         Entered {
             before: CURRENT.replace(scope),
             labels_before: labels::set_current(labels),
+            has_left: false,
         }
+    }
+
+    /// Gives back what was entered: whoever has no other use for it meanwhile needs no clone.
+    pub(crate) fn leave(mut self) -> Option<Scope> {
+        self.has_left = true;
+        labels::set_current(self.labels_before);
+        CURRENT.replace(self.before.take())
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        if self.has_left {
+            return;
+        }
         labels::set_current(self.labels_before);
         // Dropped outside of the borrow: the last owner of a scope frees what may look here again.
         drop(CURRENT.replace(self.before.take()));
@@ -311,6 +331,31 @@ mod tests {
         assert!(entered.is_err());
         assert!(Scope::current().is_none());
         assert_eq!(labels::current_id(), 0);
+    }
+
+    #[test]
+    fn a_token_is_cancelled_whether_it_was_asked_for_before_the_end_or_after() {
+        let (before, after) = (scope("a/A"), scope("b/B"));
+        let token = before.token().clone();
+        assert!(!token.is_cancelled());
+        before.cancel();
+        after.cancel();
+        assert!(token.is_cancelled() && after.token().is_cancelled());
+    }
+
+    #[test]
+    fn who_leaves_a_scope_gets_it_back() {
+        let outer = scope("a/A");
+        let _entered = outer.enter();
+        let (inner, outer_id) = (scope("b/B"), outer.labels().id());
+        let inner_id = inner.labels().id();
+        let entered = Entered::enter(Some(inner));
+        assert_eq!(labels::current_id(), inner_id);
+        let inner = entered.leave().expect("it was entered");
+        assert_eq!(inner.labels().id(), inner_id);
+        assert_eq!(labels::current_id(), outer_id);
+        let current = Scope::current().expect("the outer one is back");
+        assert_eq!(current.labels().id(), outer_id);
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! The state of the service in numbers, as `/debug/kit/status` and the probes show it.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -50,6 +50,8 @@ pub(crate) struct Status {
     phase: AtomicU8,
     connections: Arc<AtomicU64>,
     listeners: Arc<AtomicU64>,
+    /// Why the last swap that was asked for did not happen.
+    swap_refused: Mutex<Option<String>>,
 }
 
 impl Status {
@@ -60,6 +62,7 @@ impl Status {
             phase: AtomicU8::new(Phase::Starting as u8),
             connections: Arc::default(),
             listeners: Arc::default(),
+            swap_refused: Mutex::default(),
         }
     }
 
@@ -102,6 +105,14 @@ impl Status {
         self.connections.load(Ordering::Acquire)
     }
 
+    /// Notes why a swap did not happen.
+    pub(crate) fn swap_refused(&self, reason: String) {
+        *self
+            .swap_refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
     /// One JSON object.
     pub(crate) fn json(&self, runtime: &Handle) -> String {
         let deadline::Counters {
@@ -137,10 +148,15 @@ impl Status {
         let calls = outgoing::counters();
         let _ = write!(
             out,
-            ",\"calls\":{{\"deadline_exceeded\":{},\"repeated\":{},\"not_repeated_for_budget\":{}}}}}",
+            ",\"calls\":{{\"deadline_exceeded\":{},\"repeated\":{},\"not_repeated_for_budget\":{}}}",
             calls.exceeded, calls.repeated, calls.withheld
         );
-        out.push('\n');
+        let refused = self.swap_refused.lock();
+        if let Some(reason) = &*refused.unwrap_or_else(PoisonError::into_inner) {
+            out.push_str(",\"swap_refused\":");
+            json::push_text(&mut out, reason);
+        }
+        out.push_str("}\n");
         out
     }
 }
@@ -185,6 +201,7 @@ mod tests {
     async fn the_status_is_json() {
         let status = Status::new("or\"ders");
         let _connection = status.connection();
+        status.swap_refused("no \"such\" file".to_owned());
         let json = status.json(&Handle::current());
         let value: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
         assert_eq!(value["service"], "or\"ders");
@@ -192,5 +209,6 @@ mod tests {
         assert!(value["tasks"]["unregistered"].is_u64());
         assert!(value["requests"]["late"].is_u64());
         assert!(value["calls"]["repeated"].is_u64());
+        assert_eq!(value["swap_refused"], "no \"such\" file");
     }
 }

@@ -205,7 +205,10 @@ mod tests {
         let places = Places {
             goroots: vec!["/usr/local/go".to_owned()],
             module_cache: Some("/home/me/go/pkg/mod".to_owned()),
-            modules: vec![("/work/orders".to_owned(), "example.org/orders".to_owned())],
+            modules: vec![(
+                "/home/ann/orders".to_owned(),
+                "example.org/orders".to_owned(),
+            )],
         };
         assert_eq!(places.candidates(path), candidates, "{path}");
     }
@@ -216,14 +219,14 @@ mod tests {
             "github.com/BurntSushi/toml@v1.4.0-RC1/Decode.go",
             &[
                 "/home/me/go/pkg/mod/github.com/!burnt!sushi/toml@v1.4.0-!r!c1/Decode.go",
-                "/work/orders/vendor/github.com/BurntSushi/toml/Decode.go",
+                "/home/ann/orders/vendor/github.com/BurntSushi/toml/Decode.go",
             ],
         );
         check(
             "/_/github.com/mattn/go-sqlite3@v1.14.0/sqlite3.c",
             &[
                 "/home/me/go/pkg/mod/github.com/mattn/go-sqlite3@v1.14.0/sqlite3.c",
-                "/work/orders/vendor/github.com/mattn/go-sqlite3/sqlite3.c",
+                "/home/ann/orders/vendor/github.com/mattn/go-sqlite3/sqlite3.c",
             ],
         );
         check(
@@ -237,13 +240,13 @@ mod tests {
         check(
             "net/http/server.go",
             &[
-                "/work/orders/vendor/net/http/server.go",
+                "/home/ann/orders/vendor/net/http/server.go",
                 "/usr/local/go/src/net/http/server.go",
             ],
         );
         for root in [
             "/usr/lib/go-1.22",
-            "/root/sdk/go1.21.0",
+            "/home/ann/sdk/go1.21.0",
             "/opt/brew/go/1.2/libexec",
         ] {
             let path = format!("{root}/src/sort/sort.go");
@@ -259,15 +262,15 @@ mod tests {
         check(
             "example.org/orders/cmd/main.go",
             &[
-                "/work/orders/cmd/main.go",
-                "/work/orders/vendor/example.org/orders/cmd/main.go",
+                "/home/ann/orders/cmd/main.go",
+                "/home/ann/orders/vendor/example.org/orders/cmd/main.go",
                 "/usr/local/go/src/example.org/orders/cmd/main.go",
             ],
         );
         check(
             "/_/vendor/github.com/x/y.c",
             &[
-                "/work/orders/vendor/github.com/x/y.c",
+                "/home/ann/orders/vendor/github.com/x/y.c",
                 "/usr/local/go/src/vendor/github.com/x/y.c",
             ],
         );

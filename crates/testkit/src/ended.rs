@@ -51,6 +51,27 @@ impl Ended {
         })
     }
 
+    /// No file of the bundle has the text.
+    ///
+    /// # Panics
+    /// If one has it; it is named.
+    pub fn bundle_lacks(&self, text: &str) {
+        let mut folders = vec![self.bundle()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder of the bundle") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let bytes = fs::read(&path).expect("a file of the bundle");
+                let mut parts = bytes.windows(text.len());
+                let holds = parts.any(|part| part == text.as_bytes());
+                assert!(!holds, "{} holds `{text}`", path.display());
+            }
+        }
+    }
+
     /// A file of the bundle, as text.
     ///
     /// # Panics

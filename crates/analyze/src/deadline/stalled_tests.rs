@@ -93,7 +93,7 @@ impl Made {
             rust: Some("1.95.0".into()),
             ..BuildInfo::default()
         }));
-        let registry = "/root/.cargo/registry/src/index.crates.io-1/";
+        let registry = "/home/ann/.cargo/registry/src/index.crates.io-1/";
         let frame = |function: &str, file: &str| Frame {
             function: function.into(),
             file: file.into(),

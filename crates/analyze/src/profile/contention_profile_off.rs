@@ -120,10 +120,10 @@ fn unread(seen: &Evidence) -> Judgement {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::{At, Event, PprofEndpoint};
+    use shakedown_evidence::{At, Event};
 
     use super::*;
-    use crate::profile::tests::{kit_task, window};
+    use crate::profile::tests::{kit_task, pprof, window};
 
     fn contention(profile: Waiting, period: Option<i64>, stacks: u64) -> Contention {
         Contention {
@@ -140,13 +140,7 @@ mod tests {
 
     fn evidence(read: &[Contention], cpu: WindowEnd) -> Evidence {
         let mut seen = Evidence::default();
-        seen.apply(Event::Pprof(PprofEndpoint {
-            at: At(1),
-            reach: "127.0.0.1:6060".into(),
-            prefix: "/debug/pprof/".into(),
-            profiles: vec!["goroutine".into()],
-            asked: vec![],
-        }));
+        seen.apply(pprof());
         seen.apply(Event::Window(window(WindowKind::Cpu, cpu)));
         for read in read {
             seen.apply(Event::Contention(read.clone()));

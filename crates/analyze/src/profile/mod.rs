@@ -101,7 +101,7 @@ fn subject_of(windows: &[&Window]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::At;
+    use shakedown_evidence::{At, Event, PprofEndpoint};
 
     use super::*;
 
@@ -118,6 +118,17 @@ mod tests {
             bytes: 4_000,
             recorded_ms: Some(30_000),
         }
+    }
+
+    /// pprof that was found, and whose endpoints were not asked one by one.
+    pub(super) fn pprof() -> Event {
+        Event::Pprof(PprofEndpoint {
+            at: At(1),
+            reach: "127.0.0.1:6060".into(),
+            prefix: "/debug/pprof/".into(),
+            profiles: vec!["goroutine".into()],
+            asked: vec![],
+        })
     }
 
     /// A task of shakedown-kit, by which its profiles are known.

@@ -253,7 +253,7 @@ mod tests {
     use shakedown_evidence::{At, BuildInfo, Event, WindowEnd};
 
     use super::*;
-    use crate::profile::tests::{kit_task, window};
+    use crate::profile::tests::{kit_task, pprof, window};
 
     const NAMES: [&str; 9] = [
         "index",
@@ -409,13 +409,7 @@ mod tests {
     #[test]
     fn a_run_without_its_window_and_an_earlier_bundle_do_not_pass() {
         let mut seen = Evidence::default();
-        seen.apply(Event::Pprof(PprofEndpoint {
-            at: At(1),
-            reach: "127.0.0.1:6060".into(),
-            prefix: "/debug/pprof/".into(),
-            profiles: vec!["goroutine".into()],
-            asked: vec![],
-        }));
+        seen.apply(pprof());
         assert_eq!(judge(&seen).outcome.name(), "inconclusive");
         seen.build = Some(BuildInfo::default());
         assert_eq!(judge(&seen).outcome.name(), "not applicable");

@@ -264,20 +264,14 @@ fn seconds(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::{At, BuildInfo, Event, Exit, PprofEndpoint, Role};
+    use shakedown_evidence::{At, BuildInfo, Event, Exit, Role};
 
     use super::*;
-    use crate::profile::tests::window;
+    use crate::profile::tests::{pprof, window};
 
     fn evidence(cpu: Window, trace: Option<Window>) -> Evidence {
         let mut seen = Evidence::default();
-        seen.apply(Event::Pprof(PprofEndpoint {
-            at: At(1),
-            reach: "127.0.0.1:6060".into(),
-            prefix: "/debug/pprof/".into(),
-            profiles: vec!["goroutine".into()],
-            asked: vec![],
-        }));
+        seen.apply(pprof());
         seen.apply(Event::Window(cpu));
         if let Some(trace) = trace {
             seen.apply(Event::Window(trace));

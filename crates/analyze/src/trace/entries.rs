@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use shakedown_evidence::{
-    At, Call, CallEnd, Evidence, Purpose, Request, RequestKind, Role, Span, SpanKind,
+    At, Call, CallEnd, Evidence, Purpose, Request, RequestKind, Role, Span, SpanKind, path_of,
 };
 
 use crate::chance::{LAG, Windows};
@@ -300,15 +300,6 @@ fn attribute<'a>(span: &'a Span, names: &[&str]) -> Option<&'a str> {
     let mut attributes = span.attributes.iter();
     let found = attributes.find(|(name, _)| names.contains(&name.as_str()));
     found.map(|(_, value)| value.as_str())
-}
-
-/// `/orders/7` of `http://shop.test/orders/7?full=1`.
-fn path_of(target: &str) -> &str {
-    let after_host = match target.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => target,
-    };
-    after_host.split(['?', '#']).next().unwrap_or(after_host)
 }
 
 /// `/orders/{id}`, `/orders/:id` and `/orders/*` stand for `/orders/7`.

@@ -72,7 +72,7 @@ impl Case {
     fn expected(&self, report: &Value) -> String {
         let mut text = format!("verdict {}\n", self.verdict);
         for rule in RULES {
-            let mut others = self.but.iter();
+            let mut others = self.but.iter().chain(self.alike.iter().copied().flatten());
             let outcome = others.find(|(name, _)| name == rule);
             let usual = match BY_FLAG.contains(rule) {
                 true => "not exercised",

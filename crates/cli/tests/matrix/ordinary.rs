@@ -1,13 +1,10 @@
 //! Services that nobody prepared: HTTP over PostgreSQL with zap, no tracing, its settings and a
 //! secret from the environment; and a worker that listens nowhere.
 
-use std::fs;
-use std::path::Path;
-
 use shakedown_testkit::{Ended, LEDGER_SECRETS, Run, Service, ledger};
 
 use crate::live::PROGRAM;
-use crate::table::{Case, ERROR, Found, NOT_READY};
+use crate::table::{Case, ERROR, Found, HTTP_WITHOUT_TRACING, NOT_READY};
 
 const NO_TRACING: Found = Found {
     rule: "tracing-missing",
@@ -34,29 +31,8 @@ fn check(case: &Case, stalled: bool) -> Ended {
     case.check(&ended.report());
     assert_eq!(ended.code, Some(case.code), "{}", ended.stderr);
     let (_, value) = secrets.split_once('=').expect("a variable");
-    nothing_has(
-        &ended.folder().join("bundle"),
-        value.trim().trim_matches('\''),
-    );
+    ended.bundle_lacks(value.trim().trim_matches('\''));
     ended
-}
-
-/// No file below a folder has the text.
-fn nothing_has(folder: &Path, text: &str) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            nothing_has(&path, text);
-            continue;
-        }
-        let content = fs::read(&path).expect("a file");
-        let mut windows = content.windows(text.len());
-        assert!(
-            !windows.any(|window| window == text.as_bytes()),
-            "{} has the secret",
-            path.display()
-        );
-    }
 }
 
 #[test]
@@ -65,17 +41,10 @@ fn without_a_stall_a_quick_query_is_not_exercised() {
         name: "ledger",
         but: &[
             ("contention-profile-off", "failed"),
-            ("log-without-trace", "inconclusive"),
-            ("span-id-without-trace-id", "inconclusive"),
-            ("context-not-forwarded", "inconclusive"),
-            ("request-without-span", "inconclusive"),
-            ("incoming-context-ignored", "inconclusive"),
-            ("tracing-missing", "failed"),
-            ("deadline-ignored", "not applicable"),
             ("cancel-ignored", "not exercised"),
-            ("wrong-status", "not applicable"),
             ("in-flight-dropped", "not exercised"),
         ],
+        alike: &[HTTP_WITHOUT_TRACING],
         findings: &[NO_TRACING, NEVER_SWITCHED_ON],
         ..NOT_READY
     };
@@ -86,17 +55,8 @@ fn without_a_stall_a_quick_query_is_not_exercised() {
 fn behind_a_stall_a_query_that_ends_with_its_client_is_proven() {
     let case = Case {
         name: "ledger, stalled",
-        but: &[
-            ("contention-profile-off", "failed"),
-            ("log-without-trace", "inconclusive"),
-            ("span-id-without-trace-id", "inconclusive"),
-            ("context-not-forwarded", "inconclusive"),
-            ("request-without-span", "inconclusive"),
-            ("incoming-context-ignored", "inconclusive"),
-            ("tracing-missing", "failed"),
-            ("deadline-ignored", "not applicable"),
-            ("wrong-status", "not applicable"),
-        ],
+        but: &[("contention-profile-off", "failed")],
+        alike: &[HTTP_WITHOUT_TRACING],
         findings: &[NO_TRACING, NEVER_SWITCHED_ON],
         ..NOT_READY
     };
@@ -110,16 +70,9 @@ fn behind_a_stall_a_query_that_goes_on_is_found_at_its_line() {
         faults: &["query-without-context"],
         but: &[
             ("contention-profile-off", "failed"),
-            ("log-without-trace", "inconclusive"),
-            ("span-id-without-trace-id", "inconclusive"),
-            ("context-not-forwarded", "inconclusive"),
-            ("request-without-span", "inconclusive"),
-            ("incoming-context-ignored", "inconclusive"),
-            ("tracing-missing", "failed"),
-            ("deadline-ignored", "not applicable"),
             ("cancel-ignored", "failed"),
-            ("wrong-status", "not applicable"),
         ],
+        alike: &[HTTP_WITHOUT_TRACING],
         findings: &[
             NO_TRACING,
             Found {

@@ -2,6 +2,9 @@
 
 use shakedown_testkit::{Service, orders, plain};
 
+/// Rules with their outcomes.
+pub(crate) type Outcomes = &'static [(&'static str, &'static str)];
+
 /// One fault of a fixture service, mostly of `orders`.
 pub(crate) struct Case {
     /// Name of the test and of the frozen bundle.
@@ -15,7 +18,9 @@ pub(crate) struct Case {
     /// The exit code.
     pub(crate) code: i32,
     /// Outcomes of the rules that did not pass.
-    pub(crate) but: &'static [(&'static str, &'static str)],
+    pub(crate) but: Outcomes,
+    /// The same, for what several cases have alike.
+    pub(crate) alike: &'static [Outcomes],
     /// The findings, in the order of the report.
     pub(crate) findings: &'static [Found],
 }
@@ -39,6 +44,7 @@ pub(crate) const HEALTHY: Case = Case {
     verdict: "READY",
     code: 0,
     but: &[],
+    alike: &[],
     findings: &[],
 };
 
@@ -66,23 +72,38 @@ pub(crate) const ERROR: Found = Found {
 /// the deadline may come before it.
 const STATUS_UNSEEN: (&str, &str) = ("wrong-status", "passed or inconclusive");
 
+/// Of an HTTP service that links no tracing SDK.
+pub(crate) const HTTP_WITHOUT_TRACING: Outcomes = &[
+    ("log-without-trace", "inconclusive"),
+    ("span-id-without-trace-id", "inconclusive"),
+    ("context-not-forwarded", "inconclusive"),
+    ("request-without-span", "inconclusive"),
+    ("incoming-context-ignored", "inconclusive"),
+    ("tracing-missing", "failed"),
+    ("deadline-ignored", "not applicable"),
+    ("wrong-status", "not applicable"),
+];
+
+/// Of a service without pprof, whose goroutines are seen in other ways.
+const WITHOUT_PPROF: Outcomes = &[
+    ("pprof-missing", "failed"),
+    ("pprof-public", "inconclusive"),
+    ("pprof-incomplete", "inconclusive"),
+    ("profile-window-refused", "inconclusive"),
+    ("profile-window-too-short", "inconclusive"),
+    ("contention-profile-off", "inconclusive"),
+    ("jitter-burst", "inconclusive"),
+    ("wrong-status", "inconclusive"),
+    ("heap-growth", "inconclusive"),
+];
+
 /// Healthy, and each fault alone.
 pub(crate) const CASES: &[Case] = &[
     HEALTHY,
     Case {
         name: "pprof-missing",
         faults: &["pprof-missing"],
-        but: &[
-            ("pprof-missing", "failed"),
-            ("pprof-public", "inconclusive"),
-            ("pprof-incomplete", "inconclusive"),
-            ("profile-window-refused", "inconclusive"),
-            ("profile-window-too-short", "inconclusive"),
-            ("contention-profile-off", "inconclusive"),
-            ("jitter-burst", "inconclusive"),
-            ("wrong-status", "inconclusive"),
-            ("heap-growth", "inconclusive"),
-        ],
+        alike: &[WITHOUT_PPROF],
         findings: &[Found {
             rule: "pprof-missing",
             subject: "no pprof endpoint on any listener",
@@ -93,18 +114,8 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "cancel-without-pprof",
         faults: &["pprof-missing", "http-cancel-ignored"],
-        but: &[
-            ("pprof-missing", "failed"),
-            ("pprof-public", "inconclusive"),
-            ("pprof-incomplete", "inconclusive"),
-            ("profile-window-refused", "inconclusive"),
-            ("profile-window-too-short", "inconclusive"),
-            ("contention-profile-off", "inconclusive"),
-            ("jitter-burst", "inconclusive"),
-            ("cancel-ignored", "failed"),
-            ("wrong-status", "inconclusive"),
-            ("heap-growth", "inconclusive"),
-        ],
+        but: &[("cancel-ignored", "failed")],
+        alike: &[WITHOUT_PPROF],
         findings: &[
             Found {
                 rule: "pprof-missing",
@@ -127,18 +138,8 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "leak-without-pprof",
         faults: &["pprof-missing", "leak-per-request"],
-        but: &[
-            ("pprof-missing", "failed"),
-            ("pprof-public", "inconclusive"),
-            ("pprof-incomplete", "inconclusive"),
-            ("profile-window-refused", "inconclusive"),
-            ("profile-window-too-short", "inconclusive"),
-            ("contention-profile-off", "inconclusive"),
-            ("jitter-burst", "inconclusive"),
-            ("wrong-status", "inconclusive"),
-            ("leak-per-request", "failed"),
-            ("heap-growth", "inconclusive"),
-        ],
+        but: &[("leak-per-request", "failed")],
+        alike: &[WITHOUT_PPROF],
         findings: &[
             Found {
                 rule: "pprof-missing",
@@ -299,16 +300,7 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "tracing-missing",
         service: plain,
-        but: &[
-            ("log-without-trace", "inconclusive"),
-            ("span-id-without-trace-id", "inconclusive"),
-            ("context-not-forwarded", "inconclusive"),
-            ("request-without-span", "inconclusive"),
-            ("incoming-context-ignored", "inconclusive"),
-            ("tracing-missing", "failed"),
-            ("deadline-ignored", "not applicable"),
-            ("wrong-status", "not applicable"),
-        ],
+        alike: &[HTTP_WITHOUT_TRACING],
         findings: &[Found {
             rule: "tracing-missing",
             subject: "no tracing SDK is linked",

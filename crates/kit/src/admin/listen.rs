@@ -10,9 +10,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{Access, AdminError, TOKEN_MIN, routes};
+use crate::lifecycle::Server;
 use crate::status::Status;
+use crate::swap::{ADMIN, Handover};
 
 /// More at once is nobody who debugs.
 const CONNECTIONS_MAX: usize = 32;
@@ -26,6 +29,8 @@ pub struct Admin {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
     unix: Option<std::path::PathBuf>,
+    /// Another process has the socket from then on.
+    leaving: CancellationToken,
 }
 
 impl Admin {
@@ -42,7 +47,9 @@ impl Drop for Admin {
             // Its runtime ends at its next await; a panic there was logged by the hook already.
             let _ = thread.join();
         }
-        if let Some(path) = self.unix.take() {
+        if let Some(path) = self.unix.take()
+            && !self.leaving.is_cancelled()
+        {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -63,11 +70,7 @@ enum Listener {
 }
 
 /// Opens the listener and begins to answer, about the runtime `service`.
-pub(crate) fn start(
-    access: Access,
-    service: Handle,
-    status: Arc<Status>,
-) -> Result<Admin, AdminError> {
+pub(crate) fn start(access: Access, service: Handle, server: &Server) -> Result<Admin, AdminError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -77,18 +80,29 @@ pub(crate) fn start(
         })?;
     let (listener, address, unix) = {
         let _context = runtime.enter();
-        open(&access)?
+        open(&access, &server.handover)?
     };
     let (stop, stopped) = oneshot::channel();
     let context = Arc::new(Context {
         access,
         service,
-        status,
+        status: Arc::clone(&server.status),
     });
+    let leaving = server.leaving.clone();
+    let (open, until) = (server.open.clone(), leaving.clone());
     let serve = move || {
         runtime.block_on(async {
+            let ends = async {
+                // The process that serves until this one is ready answers probes until then.
+                open.cancelled().await;
+                tokio::select! {
+                    () = accept(listener, context) => {}
+                    // The listener goes, and what is being asked is answered: a profile takes its time.
+                    () = until.cancelled() => std::future::pending().await,
+                }
+            };
             tokio::select! {
-                () = accept(listener, context) => {}
+                () = ends => {}
                 // Dropped is as good as sent.
                 _ = stopped => {}
             }
@@ -106,12 +120,13 @@ pub(crate) fn start(
         stop: Some(stop),
         thread: Some(thread),
         unix,
+        leaving,
     })
 }
 
 type Opened = (Listener, Option<SocketAddr>, Option<std::path::PathBuf>);
 
-fn open(access: &Access) -> Result<Opened, AdminError> {
+fn open(access: &Access, handover: &Handover) -> Result<Opened, AdminError> {
     match access {
         Access::Loopback(address) if !address.ip().is_loopback() => {
             Err(AdminError::NotLoopback(*address))
@@ -124,13 +139,17 @@ fn open(access: &Access) -> Result<Opened, AdminError> {
                 place: address.to_string(),
                 source,
             };
-            let listener = TcpListener::bind(address).map_err(refused)?;
+            let listener = match handover.take(ADMIN, *address) {
+                Some(listener) => listener,
+                None => TcpListener::bind(address).map_err(refused)?,
+            };
+            handover.keep(ADMIN.to_owned(), &listener);
             listener.set_nonblocking(true).map_err(refused)?;
             let bound = listener.local_addr().map_err(refused)?;
             let listener = tokio::net::TcpListener::from_std(listener).map_err(refused)?;
             Ok((Listener::Tcp(listener), Some(bound), None))
         }
-        Access::Unix(path) => open_unix(path).map_err(|source| AdminError::Open {
+        Access::Unix(path) => open_unix(path, handover).map_err(|source| AdminError::Open {
             place: path.display().to_string(),
             source,
         }),
@@ -138,10 +157,15 @@ fn open(access: &Access) -> Result<Opened, AdminError> {
 }
 
 #[cfg(unix)]
-fn open_unix(path: &Path) -> std::io::Result<Opened> {
+fn open_unix(path: &Path, handover: &Handover) -> std::io::Result<Opened> {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
 
+    if let Some(listener) = handover.take_unix(path) {
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        handover.keep(ADMIN.to_owned(), &listener);
+        return Ok((Listener::Unix(listener), None, Some(path.to_owned())));
+    }
     // What a process that was killed left behind refuses connections; what lives answers.
     if path.exists()
         && UnixStream::connect(path)
@@ -151,11 +175,12 @@ fn open_unix(path: &Path) -> std::io::Result<Opened> {
     }
     let listener = tokio::net::UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    handover.keep(ADMIN.to_owned(), &listener);
     Ok((Listener::Unix(listener), None, Some(path.to_owned())))
 }
 
 #[cfg(not(unix))]
-fn open_unix(_: &Path) -> std::io::Result<Opened> {
+fn open_unix(_: &Path, _: &Handover) -> std::io::Result<Opened> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 

@@ -1,13 +1,11 @@
 //! The answer's body, which is part of the request: a stream has the same deadline as its head.
 
 use std::error::Error;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 
 use super::answer::Status;
 use super::guard::Guard;
@@ -27,8 +25,6 @@ pin_project! {
         // None: there is none, or the deadline ended it.
         #[pin]
         inner: Option<B>,
-        #[pin]
-        deadline: Option<Sleep>,
         guard: Option<Guard>,
         grpc: bool,
     }
@@ -38,7 +34,6 @@ impl<B> Default for DeadlineBody<B> {
     fn default() -> Self {
         DeadlineBody {
             inner: None,
-            deadline: None,
             guard: None,
             grpc: false,
         }
@@ -50,10 +45,8 @@ impl<B: Body> DeadlineBody<B> {
         if inner.is_end_stream() {
             guard.answered();
         }
-        let deadline = guard.scope().and_then(Scope::deadline);
         DeadlineBody {
             inner: Some(inner),
-            deadline: deadline.map(|deadline| tokio::time::sleep_until(deadline.into())),
             guard: Some(guard),
             grpc,
         }
@@ -76,22 +69,20 @@ where
         let Some(mut inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let running = this.guard.as_mut().filter(|guard| guard.scope().is_some());
+        let mut running = this.guard.as_mut().filter(|guard| guard.scope().is_some());
         let _entered = running
             .as_ref()
             .and_then(|guard| guard.scope())
             .map(Scope::enter);
-        // First the clock: a stream that is always ready would never let it be looked at. A timer is
-        // set only where the answer has to wait, which most never do.
+        // First the clock: a stream that is always ready would never let it be looked at.
         let mut is_past = running
             .as_ref()
             .is_some_and(|guard| guard.is_past_deadline());
         let mut polled = Poll::Pending;
         if !is_past {
             polled = inner.as_mut().poll_frame(context);
-            if polled.is_pending() && running.is_some() {
-                let timer = this.deadline.as_mut().as_pin_mut();
-                is_past = timer.is_some_and(|timer| timer.poll(context).is_ready());
+            if let (true, Some(guard)) = (polled.is_pending(), &mut running) {
+                is_past = guard.poll_deadline(context).is_ready();
             }
         }
         if let (true, Some(guard)) = (is_past, running) {

@@ -1,10 +1,14 @@
 //! How a request ends, and what follows for those who work for it.
 
+use std::future::Future;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
+use tokio::time::Sleep;
 
 use crate::scope::Scope;
 use crate::tasks::{self, Kind};
@@ -54,6 +58,8 @@ pub(super) struct Guard {
     scope: Option<Scope>,
     /// The task that works for it, and is known by its labels meanwhile.
     task: Option<u64>,
+    /// Set when the handler or its answer has to wait for the first time, which many never do.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guard {
@@ -61,6 +67,7 @@ impl Guard {
         Guard {
             scope: Some(scope),
             task: None,
+            timer: None,
         }
     }
 
@@ -88,14 +95,28 @@ impl Guard {
         deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
+    /// Ready at the deadline; never without one, and never when the request has ended.
+    pub(super) fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.scope().and_then(Scope::deadline) else {
+            return Poll::Pending;
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+        timer.as_mut().poll(context)
+    }
+
     /// The whole answer is given: children run on until the deadline.
     pub(super) fn answered(&mut self) {
         let Some(scope) = self.end() else { return };
         let Some(deadline) = scope.deadline() else {
             return;
         };
+        if scope.children_running() == 0 {
+            return;
+        }
         // Without a runtime nothing is left to end them with, nor anything that would run them.
-        let (true, Ok(runtime)) = (scope.children_running() > 0, Handle::try_current()) else {
+        let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let watch = async move {

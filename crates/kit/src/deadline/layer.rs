@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -17,7 +16,7 @@ use super::body::DeadlineBody;
 use super::grpc_timeout::{self, GRPC_TIMEOUT};
 use super::guard::{self, Guard};
 use crate::request::Described;
-use crate::scope::Scope;
+use crate::scope::{Entered, Scope};
 use crate::trace::{BAGGAGE, SpanContext};
 
 /// More would overflow clocks; nobody waits so long.
@@ -75,9 +74,9 @@ impl DeadlineLayer {
 
     /// How long a request has; an error is a malformed header.
     fn timeout(self, grpc: bool, headers: &HeaderMap) -> Result<Option<Duration>, Malformed> {
-        let brought = match headers.get(GRPC_TIMEOUT) {
-            Some(value) if grpc => Some(grpc_timeout::parse(value.as_bytes()).ok_or(Malformed)?),
-            _ => None,
+        let brought = match grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten() {
+            Some(value) => Some(grpc_timeout::parse(value.as_bytes()).ok_or(Malformed)?),
+            None => None,
         };
         let timeout = brought.or(self.default);
         Ok(match (timeout, self.longest) {
@@ -131,14 +130,12 @@ where
         let trace_id = SpanContext::current().map_or(0, |context| context.trace_id);
         let baggage = request.headers().get(BAGGAGE).cloned();
         let scope = Scope::with_baggage(deadline, described.labels(trace_id), baggage);
-        let handler = {
-            let _entered = scope.enter();
-            self.inner.call(request)
-        };
+        let entered = Entered::enter(Some(scope));
+        let handler = self.inner.call(request);
+        let scope = entered.leave();
         BoundedFuture {
             handler: Some(handler),
-            deadline: deadline.map(|deadline| tokio::time::sleep_until(deadline.into())),
-            guard: Some(Guard::new(scope)),
+            guard: scope.map(Guard::new),
             grpc: described.grpc,
         }
     }
@@ -150,8 +147,6 @@ pin_project! {
         // None: refused before it began, or dropped at its deadline.
         #[pin]
         handler: Option<F>,
-        #[pin]
-        deadline: Option<Sleep>,
         guard: Option<Guard>,
         grpc: bool,
     }
@@ -161,7 +156,6 @@ impl<F> BoundedFuture<F> {
     fn refused(grpc: bool) -> Self {
         BoundedFuture {
             handler: None,
-            deadline: None,
             guard: None,
             grpc,
         }
@@ -189,10 +183,7 @@ where
             }
         };
         let Poll::Ready(result) = polled else {
-            let Some(deadline) = this.deadline.as_mut().as_pin_mut() else {
-                return Poll::Pending;
-            };
-            ready!(deadline.poll(context));
+            ready!(guard.poll_deadline(context));
             // Dropped inside its scope and before the answer goes out: nothing of it runs on.
             let entered = guard.scope().map(Scope::enter);
             this.handler.set(None);

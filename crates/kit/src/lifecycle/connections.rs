@@ -3,6 +3,9 @@
 //! - Lame duck: HTTP/1 answers say `Connection: close`, so clients move on by themselves.
 //! - Closing: what the system has accepted already is taken, then the listener is closed. HTTP/2
 //!   clients get GOAWAY, idle HTTP/1 connections are closed, others finish their request.
+//!
+//! In a binary swap another process has the same listener: then there is no new connection from the
+//! first moment on, and HTTP/2 clients get GOAWAY, while HTTP/1 connections are as in a lame duck.
 
 use std::error::Error;
 use std::future::Future;
@@ -27,6 +30,7 @@ use tower_service::Service;
 use crate::labels;
 use crate::request::Described;
 use crate::status::{Open, Phase, Status};
+use crate::swap::Handover;
 use crate::tasks::{self, Kind};
 use crate::trace::SpanContext;
 
@@ -49,8 +53,15 @@ struct ServiceError(#[source] BoxError);
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     pub(crate) status: Arc<Status>,
+    /// What another process gets if it takes over.
+    pub(crate) handover: Handover,
     /// Cancelled when no new connection is wanted any more.
     pub(crate) closing: CancellationToken,
+    /// Cancelled when another process has taken the listeners over.
+    pub(crate) leaving: CancellationToken,
+    /// Cancelled when connections are taken; from the first, unless another process serves until this
+    /// one is ready.
+    pub(crate) open: CancellationToken,
 }
 
 /// Accepts until closing; `open` says that there is a listener.
@@ -65,11 +76,18 @@ where
 {
     let _open = open;
     let runtime = Handle::current();
+    let mut is_open = false;
     loop {
         let accepted = tokio::select! {
             biased;
             () = server.closing.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            // What waits in the queue is the other process's: the queue is the same.
+            () = server.leaving.cancelled() => return,
+            () = server.open.cancelled(), if !is_open => {
+                is_open = true;
+                continue;
+            }
+            accepted = listener.accept(), if is_open => accepted,
         };
         match accepted {
             Ok((stream, _)) => launch(stream, &service, &server, &runtime),
@@ -144,8 +162,19 @@ where
     // Small answers must not wait for an acknowledgement; without it they are only slower.
     let _ = stream.set_nodelay(true);
     let status = Arc::clone(&server.status);
+    let speaks_http2 = CancellationToken::new();
+    let says_goodbye = {
+        let (leaving, speaks_http2) = (server.leaving.clone(), speaks_http2.clone());
+        async move {
+            leaving.cancelled().await;
+            speaks_http2.cancelled().await;
+        }
+    };
     let service = service_fn(move |request: Request<Incoming>| {
         let (mut service, status) = (service.clone(), Arc::clone(&status));
+        if request.version() == Version::HTTP_2 {
+            speaks_http2.cancel();
+        }
         async move {
             let mut request = request;
             let version = request.version();
@@ -187,6 +216,7 @@ where
         biased;
         _ = connection.as_mut() => return,
         () = server.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = says_goodbye => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

@@ -1,4 +1,5 @@
-//! The way out: lame duck, closing, waiting, and a limit to all of it.
+//! The way out: lame duck, closing, waiting, and a limit to all of it. After a binary swap, before
+//! that: answering who is still connected, while nobody waits for the end.
 
 use std::time::Duration;
 
@@ -59,17 +60,47 @@ pub(crate) async fn drain(drain: Drain, server: Server, signals: &mut Signals) -
     }
 }
 
+/// Drains when another process has taken over. HTTP/1 connections are kept for `linger`, so that the
+/// next request on each has an answer and learns to go; a signal to stop ends that early.
+pub(crate) async fn leave(
+    linger: Duration,
+    drain: Drain,
+    server: Server,
+    signals: &mut Signals,
+) -> Result<(), Left> {
+    let began = Instant::now();
+    server.status.enter(Phase::LameDuck);
+    server.leaving.cancel();
+    let stopped = async { while signals.next().await != Signal::Stop {} };
+    tokio::select! {
+        () = gone(&server) => {}
+        // What then still runs needs the other half.
+        () = tokio::time::sleep(linger.min(drain.limit / 2)) => {}
+        () = stopped => {}
+    }
+    let rest = Drain {
+        lame_duck: Duration::ZERO,
+        limit: drain.limit.saturating_sub(began.elapsed()),
+    };
+    self::drain(rest, server, signals).await
+}
+
 async fn all(drain: Drain, server: Server) {
-    let status = server.status;
-    status.enter(Phase::LameDuck);
+    server.status.enter(Phase::LameDuck);
     tokio::time::sleep(drain.lame_duck).await;
-    status.enter(Phase::Draining);
+    server.status.enter(Phase::Draining);
+    server.handover.stopping();
     server.closing.cancel();
-    // Listeners first: they may take one more connection. Children last: requests begin them.
-    while status.listeners() > 0 || status.connections() > 0 {
+    gone(&server).await;
+    // Children last: requests begin them.
+    while tasks::count(Kind::Child) + tasks::count(Kind::Blocking) > 0 {
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    while tasks::count(Kind::Child) + tasks::count(Kind::Blocking) > 0 {
+}
+
+/// Completes when there is no connection; listeners go first, because they may take one more.
+async fn gone(server: &Server) {
+    while server.status.listeners() > 0 || server.status.connections() > 0 {
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

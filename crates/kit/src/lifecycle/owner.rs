@@ -7,11 +7,11 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::Left;
-use super::{Drain, Server, Signal, Signals, drain};
+use super::{Drain, Server, Signal, Signals, drain, leave};
 use crate::status::Phase;
 
 /// What the owner decides on.
@@ -22,6 +22,14 @@ pub(crate) struct Charge {
     pub(crate) stop: CancellationToken,
     /// Counted up by whoever wants what SIGHUP does.
     pub(crate) reload: Arc<watch::Sender<u64>>,
+    /// Told by whoever wants what SIGUSR2 does.
+    pub(crate) swap: Arc<Notify>,
+}
+
+/// What the owner is asked for.
+enum Asked {
+    Stop,
+    Swap,
 }
 
 /// How a service ended.
@@ -42,7 +50,7 @@ impl Owner {
             .build()?;
         let signals = {
             let _context = runtime.enter();
-            Signals::new()?
+            Signals::new(charge.server.handover.is_on())?
         };
         let (ready, is_ready) = oneshot::channel();
         let (end, ended) = oneshot::channel();
@@ -95,18 +103,86 @@ impl Charge {
             () = self.told_to_stop(&mut signals) => return Some(Ok(())),
         }
         self.server.status.enter(Phase::Ready);
+        self.server.open.cancel();
+        self.server.handover.ready();
         tracing::info!("ready");
-        tokio::select! {
-            () = self.told_to_stop(&mut signals) => {}
-            () = self.stop.cancelled() => {}
+        loop {
+            let asked = self.asked(&mut signals).await;
+            match asked {
+                Asked::Stop => break,
+                Asked::Swap => match self.hand_over(&mut signals).await {
+                    Some(successor) => {
+                        tracing::info!(successor, "another process has taken over");
+                        let linger = self.server.handover.linger();
+                        let server = self.server.clone();
+                        return Some(leave(linger, self.drain, server, &mut signals).await);
+                    }
+                    None if self.stop.is_cancelled() => break,
+                    None => {}
+                },
+            }
         }
         Some(drain(self.drain, self.server, &mut signals).await)
     }
 
-    /// Hands reloads on until a signal to stop comes.
+    /// Starts the process that is to take over, and gives its id when it has. None: it did not, or
+    /// somebody wants this service to stop; both were said.
+    async fn hand_over(&self, signals: &mut Signals) -> Option<u32> {
+        let mut successor = match self.server.handover.start() {
+            Ok(successor) => successor,
+            Err(refused) => return self.refused(&refused),
+        };
+        tokio::select! {
+            biased;
+            () = self.told_to_stop(signals) => {
+                // It is ended with `successor`: who stops a service does not want another one.
+                self.stop.cancel();
+                None
+            }
+            () = self.stop.cancelled() => None,
+            ready = successor.ready() => match ready {
+                Ok(()) => Some(successor.take_over()),
+                Err(refused) => self.refused(&refused),
+            }
+        }
+    }
+
+    fn refused(&self, refused: &dyn std::error::Error) -> Option<u32> {
+        let mut reason = refused.to_string();
+        if let Some(source) = refused.source() {
+            reason = format!("{reason}: {source}");
+        }
+        tracing::warn!(reason, "no swap: this process serves on");
+        self.server.status.swap_refused(reason);
+        None
+    }
+
+    async fn asked(&self, signals: &mut Signals) -> Asked {
+        loop {
+            let signal = tokio::select! {
+                signal = signals.next() => signal,
+                () = self.stop.cancelled() => Signal::Stop,
+                () = self.swap.notified() => Signal::Swap,
+            };
+            match signal {
+                Signal::Stop => return Asked::Stop,
+                Signal::Swap => return Asked::Swap,
+                Signal::Reload => self.reload.send_modify(|asked| *asked += 1),
+            }
+        }
+    }
+
+    /// Hands reloads on until a signal to stop comes. A swap is not begun twice, and not before the
+    /// service is ready.
     async fn told_to_stop(&self, signals: &mut Signals) {
-        while signals.next().await == Signal::Reload {
-            self.reload.send_modify(|asked| *asked += 1);
+        loop {
+            match signals.next().await {
+                Signal::Stop => return,
+                Signal::Reload => self.reload.send_modify(|asked| *asked += 1),
+                Signal::Swap => {
+                    tracing::warn!("no swap: the service is not ready, or a swap is under way");
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 //! A task that somebody spawned with bare `tokio::spawn` is not here. How many there are is known
 //! all the same: what the runtime counts less what is registered ([`unregistered`]).
 
+mod by_id;
 mod capture;
 mod dump;
 mod frames;
@@ -27,6 +28,7 @@ use crate::scope::Scope;
 use registry::Entry;
 use tracked::Tracked;
 
+pub(crate) use by_id::ById;
 pub use dump::{Dump, Seen, State, dump};
 pub use frames::Frame;
 pub use registry::Kind;

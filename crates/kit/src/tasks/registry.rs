@@ -2,13 +2,13 @@
 //!
 //! Sharded, because every spawn and every end takes a lock; a dump takes one shard after another.
 
-use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
+use super::by_id::ById;
 use crate::labels::Registered;
 use crate::scope::Scope;
 
@@ -17,7 +17,7 @@ const SHARDS: usize = 32;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 /// Tasks by number; none until the first comes, because a map cannot be made before `main`.
-type Shard = Mutex<Option<HashMap<u64, Arc<Meta>>>>;
+type Shard = Mutex<Option<ById<Arc<Meta>>>>;
 
 static SHARDED: [Shard; SHARDS] = [const { Mutex::new(None) }; SHARDS];
 

@@ -7,6 +7,7 @@
 //! grpcurl -plaintext -max-time 1 -d '{"id":"1"}' 127.0.0.1:7000 orders.v1.Orders/Get
 //! go tool pprof -top 'http://127.0.0.1:6060/debug/pprof/profile?seconds=5'
 //! curl http://127.0.0.1:6060/debug/kit/tasks
+//! kill -USR2 $(pgrep -x orders)   # the executable as it is by now takes over; no request is lost
 //! ```
 
 mod api;
@@ -21,6 +22,7 @@ use axum::Router;
 use axum::routing::get;
 use shakedown_kit::deadline::DeadlineLayer;
 use shakedown_kit::profile::heap::Sampler;
+use shakedown_kit::swap::Swap;
 use shakedown_kit::{Error, Kit};
 use tonic::service::Routes;
 
@@ -39,6 +41,7 @@ fn main() -> Result<(), Error> {
         .admin(&settings.admin)
         .deadlines(DeadlineLayer::new().default_deadline(Duration::from_secs(2)))
         .drain_limit(Duration::from_secs(10))
+        .swap(Swap::new())
         .run(async |kit: Kit| {
             let inventory = Inventory::at(&settings.inventory)?;
             let http = Router::new()

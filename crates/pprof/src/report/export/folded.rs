@@ -23,7 +23,8 @@ impl Report<'_> {
             *sum = sum.wrapping_add(*value);
         }
         let mut out = String::new();
-        for (stack, value) in lines {
+        // What cancels out is no stack.
+        for (stack, value) in lines.into_iter().filter(|(_, value)| *value != 0) {
             let _ = writeln!(out, "{stack} {value}");
         }
         out
