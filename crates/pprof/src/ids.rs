@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::packed_ids::count_up_to;
 use crate::wire::{Message, Value, short_varint};
 use crate::{DecodeError, LocationId};
 
@@ -56,6 +57,11 @@ impl Ids {
 impl Ids {
     /// Counts a repeated field's ids; unknown ones are an error.
     pub(crate) fn count(&self, ids: Value<'_>, at: &Message<'_>) -> Result<usize, DecodeError> {
+        if let Value::Bytes(packed) = ids
+            && let Some(count) = count_up_to(self.dense, packed.bytes())
+        {
+            return Ok(count);
+        }
         let mut count = 0;
         ids.numbers(at, |id| match self.get(id) {
             Some(_) => {

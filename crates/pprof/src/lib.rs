@@ -46,6 +46,7 @@ mod limits;
 mod merge;
 mod merge_stacks;
 mod packed;
+mod packed_ids;
 mod paths;
 #[cfg(feature = "report")]
 mod pattern;

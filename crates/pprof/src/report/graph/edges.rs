@@ -130,9 +130,21 @@ struct Step {
     residual: bool,
 }
 
+/// What the steps of a location do to the edges of a stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It has none: what comes next passes over it.
+    Hidden,
+    /// Edges into them are not asked for: its last may be a caller.
+    Caller,
+    /// All else.
+    Callee,
+}
+
 /// The frames of each location that exist for the report, outermost first: most frames
 /// of most stacks do not, and every stack would step over them again.
 struct Steps {
+    kinds: Vec<Kind>,
     steps: Vec<Step>,
     /// Where those of each location end, and whether frames behind the last are left out.
     ends: Vec<(u32, bool)>,
@@ -144,11 +156,13 @@ impl Steps {
             flags.is_none_or(|f| f.get(id as usize).copied().unwrap_or(false))
         };
         let mut found = Steps {
+            kinds: Vec::with_capacity(locations.len()),
             steps: Vec::new(),
             ends: Vec::with_capacity(locations.len()),
         };
         for i in 0..locations.len() {
             let infos = frames.at(LocationId::at(i));
+            let before = found.steps.len();
             let mut residual = false;
             for (depth, &id) in infos.iter().enumerate().rev() {
                 if !is(wanted.kept, id) {
@@ -165,6 +179,11 @@ impl Steps {
             }
             let end = crate::profile::row(found.steps.len());
             found.ends.push((end, residual));
+            found.kinds.push(match found.steps.get(before..) {
+                Some([]) if residual => Kind::Hidden,
+                Some(steps @ [_, ..]) if !steps.iter().any(|s| s.callee) => Kind::Caller,
+                _ => Kind::Callee,
+            });
         }
         found
     }
@@ -198,7 +217,22 @@ pub(super) fn build(
         number = number.wrapping_add(1);
         let mut from = NONE;
         let mut residual = false;
+        // The location that calls, looked at once it turns out to call something.
+        let mut calling = None;
         for &location in sample.locations.iter().rev() {
+            let kind = steps.kinds.get(location.index());
+            let kind = kind.copied().unwrap_or(Kind::Callee);
+            if kind != Kind::Callee {
+                let hidden = kind == Kind::Hidden;
+                calling = if hidden { calling } else { Some(location) };
+                residual = hidden;
+                continue;
+            }
+            if let Some(location) = calling.take() {
+                let (steps, behind) = steps.at(location);
+                from = steps.last().map_or(from, |step| step.id);
+                residual |= behind;
+            }
             let (steps, behind) = steps.at(location);
             for step in steps {
                 residual |= step.residual;
