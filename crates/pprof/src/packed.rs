@@ -7,11 +7,11 @@
 use std::collections::HashSet;
 
 use crate::decode_owned::Labels;
-use crate::ids::Ids;
+use crate::ids::{Ids, Stack};
 use crate::samples::Samples;
 use crate::survey::Table;
 use crate::wire::{Message, Value};
-use crate::{Columns, DecodeError, Label, LocationId, Sample, sample};
+use crate::{Columns, DecodeError, Label, Sample, sample};
 
 /// The part of a file that holds its samples.
 #[derive(Clone)]
@@ -103,7 +103,7 @@ impl Found {
 struct Row<'a> {
     /// A stack that was met and is not read yet.
     unread: Option<(Value<'a>, Message<'a>)>,
-    stack: Vec<LocationId>,
+    stack: Stack,
     values: Vec<i64>,
     labels: Vec<Label>,
 }
@@ -136,7 +136,7 @@ impl<'a> Row<'a> {
     #[inline]
     fn sample(&self) -> Sample<'_> {
         Sample {
-            locations: &self.stack,
+            locations: self.stack.places(),
             values: &self.values,
             labels: &self.labels,
         }

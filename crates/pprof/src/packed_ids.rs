@@ -15,9 +15,9 @@ const HIGH: u64 = LOW << 7;
 pub(crate) fn count_up_to(most: usize, ids: &[u8]) -> Option<usize> {
     let most = most as u64;
     // Ids of so many bytes are known whatever they are; those of one more, by comparison.
-    let free = match most {
-        0x80..0x4000 => 1,
-        0x4000..0x20_0000 => 2,
+    let (free, one_is_enough) = match most {
+        0x80..0x4000 => (1, HIGH),
+        0x4000..0x20_0000 => (2, 0),
         _ => return None,
     };
     let is_cut = ids.last().is_none_or(|&byte| byte >= 0x80);
@@ -43,7 +43,7 @@ pub(crate) fn count_up_to(most: usize, ids: &[u8]) -> Option<usize> {
         let end = !word & HIGH;
         ends += (end >> 7).wrapping_mul(LOW) >> 56;
         // At least the byte behind those that make an id known.
-        let behind = one & HIGH & if free == 2 { two } else { HIGH };
+        let behind = one & (two | one_is_enough) & HIGH;
         let top = word & (((behind & end) >> 7) * 0x7f);
         // Bytes below 128, so that no sum runs over into the next byte.
         let above = top + (0x7f * LOW - highest);

@@ -42,8 +42,13 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
     let mut number = 0u32;
     weights.each_sample(profile, |sample, weight| {
         number = number.wrapping_add(1);
-        let mut infos = sample.locations.iter().flat_map(|&l| frames.at(l));
-        if let Some(node) = infos.next().and_then(|&leaf| nodes.get_mut(leaf as usize)) {
+        // Slices of this call's own: the compiler keeps them at hand.
+        let (pairs, cums) = (pairs.as_slice(), cums.as_mut_slice());
+        let divisors = divisors.as_mut_slice();
+        let top = sample.locations.first().map(|l| pairs.get(l.index()));
+        if let Some(&(leaf, _)) = top.flatten()
+            && let Some(node) = nodes.get_mut(leaf as usize)
+        {
             node.flat.add(weight);
         }
         let mut count = |id: u32| {
