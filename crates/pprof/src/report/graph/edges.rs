@@ -272,6 +272,25 @@ impl Known {
     }
 }
 
+/// What an edge needs while samples go by: four fill a cache line.
+#[derive(Clone, Copy)]
+struct Calls {
+    value: i64,
+    /// The last sample that counted.
+    counted: u32,
+    residual: bool,
+    inline: bool,
+}
+
+impl Calls {
+    const NONE: Calls = Calls {
+        value: 0,
+        counted: 0,
+        residual: false,
+        inline: true,
+    };
+}
+
 /// Edges among `count` nodes along the stacks of all samples; each sample counts once for an edge.
 pub(super) fn build(
     profile: &Profile,
@@ -283,11 +302,13 @@ pub(super) fn build(
     let mut edges = Edges::for_nodes(count);
     let steps = Steps::of(frames, profile.locations(), count, wanted);
     let mut known = Known::of(&steps);
-    // The last sample that each edge counted.
-    let mut counted: Vec<u32> = Vec::new();
+    let mut ends: Vec<(u32, u32)> = Vec::new();
+    let mut sums: Vec<Calls> = Vec::new();
+    let mut divisors: Vec<i64> = Vec::new();
     let mut number = 0u32;
     weights.each_sample(profile, |sample, weight| {
         number = number.wrapping_add(1);
+        let number = number;
         let mut from = None;
         let mut residual = false;
         // The location that calls, looked at once it turns out to call something.
@@ -317,32 +338,42 @@ pub(super) fn build(
                 let Some(place) = known.place(caller, step) else {
                     continue;
                 };
-                let Some(id) = place.checked_sub(1) else {
-                    let mut sum = Sum::default();
-                    sum.add(weight);
-                    let edge = Edge {
-                        from: caller.id,
-                        to: step.id,
-                        weight: sum,
-                        residual: passed_over,
-                        inline: step.inline,
-                    };
-                    *place = edges.push(edge) + 1;
-                    counted.push(number);
+                if *place == 0 {
+                    ends.push((caller.id, step.id));
+                    sums.push(Calls::NONE);
+                    *place = crate::profile::row(sums.len());
+                    divisors.resize(if weights.mean { sums.len() } else { 0 }, 0);
+                }
+                let id = *place as usize - 1;
+                let Some(calls) = sums.get_mut(id) else {
                     continue;
                 };
-                let last = counted.get_mut(id as usize);
-                if let (Some(edge), Some(last)) = (edges.get_mut(id), last)
-                    && *last != number
-                {
-                    *last = number;
-                    edge.weight.add(weight);
-                    edge.residual |= passed_over;
-                    edge.inline &= step.inline;
+                // Without a branch, as the sums of nodes.
+                let fresh = calls.counted != number;
+                let mask = i64::from(fresh).wrapping_neg();
+                calls.counted = number;
+                calls.value = calls.value.wrapping_add(weight.0 & mask);
+                calls.residual |= passed_over & fresh;
+                calls.inline &= step.inline | !fresh;
+                if let Some(divisor) = divisors.get_mut(id) {
+                    *divisor = divisor.wrapping_add(weight.1 & mask);
                 }
             }
             residual |= behind;
         }
     });
+    let divisors = divisors.into_iter().chain(std::iter::repeat(0));
+    for (((from, to), calls), divisor) in ends.into_iter().zip(sums).zip(divisors) {
+        edges.push(Edge {
+            from,
+            to,
+            weight: Sum {
+                value: calls.value,
+                divisor,
+            },
+            residual: calls.residual,
+            inline: calls.inline,
+        });
+    }
     edges
 }

@@ -1,6 +1,6 @@
 //! Flat and cumulative sums of nodes.
 
-use super::{Frames, Node, Weights};
+use super::{Frames, Node, Sum, Weights};
 use crate::{LocationId, Profile};
 
 /// What the sums of a node need while samples go by; two of them fill a cache line's half.
@@ -35,6 +35,7 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
             ..Node::default()
         })
         .collect();
+    let mut flats = vec![Sum::default(); nodes.len()];
     let mut cums = vec![Cum::default(); nodes.len()];
     let mut divisors = vec![0i64; if weights.mean { nodes.len() } else { 0 }];
     let places = (0..profile.locations().len()).map(LocationId::at);
@@ -42,14 +43,15 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
     let mut number = 0u32;
     weights.each_sample(profile, |sample, weight| {
         number = number.wrapping_add(1);
-        // Slices of this call's own: the compiler keeps them at hand.
+        // Copies of this call's own: the compiler keeps them at hand.
+        let number = number;
         let (pairs, cums) = (pairs.as_slice(), cums.as_mut_slice());
         let divisors = divisors.as_mut_slice();
         let top = sample.locations.first().map(|l| pairs.get(l.index()));
         if let Some(&(leaf, _)) = top.flatten()
-            && let Some(node) = nodes.get_mut(leaf as usize)
+            && let Some(flat) = flats.get_mut(leaf as usize)
         {
-            node.flat.add(weight);
+            flat.add(weight);
         }
         let mut count = |id: u32| {
             let Some(cum) = cums.get_mut(id as usize) else {
@@ -77,7 +79,8 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
             }
         }
     });
-    for (node, cum) in nodes.iter_mut().zip(cums) {
+    for (node, (flat, cum)) in nodes.iter_mut().zip(flats.into_iter().zip(cums)) {
+        node.flat = flat;
         node.cum.value = cum.value;
     }
     for (node, divisor) in nodes.iter_mut().zip(divisors) {
