@@ -33,6 +33,7 @@ const NOTHING_ODD: i32 = 1;
 
 /// Runs the command; `args` do not hold the program's name.
 pub fn main(args: &[String], world: &mut dyn World) -> i32 {
+    keep_freed_memory();
     match run(args, world) {
         Ok(()) => 0,
         Err(Stop::Help) => {
@@ -52,6 +53,17 @@ pub fn main(args: &[String], world: &mut dyn World) -> i32 {
             NOTHING_ODD
         }
     }
+}
+
+/// The largest block from which glibc learns, less what it puts around one.
+const BLOCK: usize = (32 << 20) - (64 << 10);
+
+/// Lets memory that was given back be used again: files, what they unpack to and tables
+/// follow each other, and glibc would ask the kernel for each, which clears every page.
+/// After it saw a block of some size come and go it keeps smaller ones for itself; the
+/// block is not written, so it costs nothing. Other allocators may not care.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(BLOCK)));
 }
 
 /// Why the command ends early.

@@ -251,7 +251,7 @@ impl Decoder {
     pub(crate) fn pack(&mut self, bytes: Vec<u8>, table: Table, columns: Columns) -> Decoded {
         let width = self.profile.sample_types.len();
         let strings = self.profile.strings.len();
-        let mut found = Found::default();
+        let mut found = Found::of(width);
         self.budget.rows::<(usize, usize)>(table.rows)?;
         self.budget.rows::<i64>(table.rows.saturating_mul(width))?;
         let (known, budget) = (&self.locations, &mut self.budget);

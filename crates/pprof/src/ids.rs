@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::packed_ids::count_up_to;
 use crate::wire::{Message, Value, short_varint};
 use crate::{DecodeError, LocationId};
 
@@ -56,6 +57,11 @@ impl Ids {
 impl Ids {
     /// Counts a repeated field's ids; unknown ones are an error.
     pub(crate) fn count(&self, ids: Value<'_>, at: &Message<'_>) -> Result<usize, DecodeError> {
+        if let Value::Bytes(packed) = ids
+            && let Some(count) = count_up_to(self.dense, packed.bytes())
+        {
+            return Ok(count);
+        }
         let mut count = 0;
         ids.numbers(at, |id| match self.get(id) {
             Some(_) => {
@@ -72,17 +78,17 @@ impl Ids {
         &self,
         ids: Value<'_>,
         at: &Message<'_>,
-        places: &mut Vec<LocationId>,
+        stack: &mut Stack,
     ) -> Result<(), DecodeError> {
         let ids = match ids {
             Value::Bytes(packed) if self.sparse.is_empty() => {
-                Value::Bytes(self.append_dense(packed, places))
+                Value::Bytes(self.append_dense(packed, stack))
             }
             ids => ids,
         };
         ids.numbers(at, |id| match self.get(id) {
             Some(place) => {
-                places.push(LocationId::at(place));
+                stack.push(LocationId::at(place));
                 Ok(())
             }
             None => at.malformed(UNKNOWN),
@@ -94,12 +100,10 @@ impl Ids {
     /// This is most of what reading stacks again takes, so there is a place for every byte
     /// before it is known how many ids there are.
     #[inline]
-    fn append_dense<'a>(&self, ids: Message<'a>, places: &mut Vec<LocationId>) -> Message<'a> {
-        let before = places.len();
-        places.resize(before + ids.bytes().len(), LocationId::default());
+    fn append_dense<'a>(&self, ids: Message<'a>, stack: &mut Stack) -> Message<'a> {
         let mut rest = ids.bytes();
-        let mut read = before;
-        for place in places.iter_mut().skip(before) {
+        let mut read = 0;
+        for place in stack.room(rest.len()) {
             let Some((id, behind)) = short_varint(rest) else {
                 break;
             };
@@ -111,8 +115,42 @@ impl Ids {
             rest = behind;
             read += 1;
         }
-        places.truncate(read);
+        stack.len += read;
         ids.last(rest.len())
+    }
+}
+
+/// The stack of one sample after the other; there is no need to clear what is read over.
+#[derive(Default)]
+pub(crate) struct Stack {
+    places: Vec<LocationId>,
+    len: usize,
+}
+
+impl Stack {
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(crate) fn places(&self) -> &[LocationId] {
+        self.places.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Places behind the last, to be written.
+    #[inline]
+    fn room(&mut self, more: usize) -> &mut [LocationId] {
+        let end = self.len + more;
+        if self.places.len() < end {
+            self.places.resize(end, LocationId::default());
+        }
+        self.places.get_mut(self.len..end).unwrap_or(&mut [])
+    }
+
+    fn push(&mut self, place: LocationId) {
+        if let Some(free) = self.room(1).first_mut() {
+            *free = place;
+            self.len += 1;
+        }
     }
 }
 

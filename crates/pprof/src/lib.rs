@@ -48,6 +48,7 @@ mod merge_known;
 mod merge_stacks;
 mod merge_tables;
 mod packed;
+mod packed_ids;
 mod paths;
 #[cfg(feature = "report")]
 mod pattern;

@@ -7,11 +7,11 @@
 use std::collections::HashSet;
 
 use crate::decode_owned::Labels;
-use crate::ids::Ids;
+use crate::ids::{Ids, Stack};
 use crate::samples::Samples;
 use crate::survey::Table;
 use crate::wire::{Message, Value};
-use crate::{Columns, DecodeError, Label, LocationId, Sample, sample};
+use crate::{Columns, DecodeError, Label, Sample, sample};
 
 /// The part of a file that holds its samples.
 #[derive(Clone)]
@@ -39,6 +39,8 @@ pub(crate) struct Found {
     pub(crate) locations: usize,
     pub(crate) values: usize,
     pub(crate) labels: usize,
+    /// The sum of each column of values, without their signs.
+    pub(crate) magnitudes: Vec<i64>,
     /// A stack goes on behind a value; no known writer does this.
     pub(crate) late_stacks: bool,
     /// The first label of each name and unit of numbers.
@@ -47,20 +49,20 @@ pub(crate) struct Found {
     units: Labels,
 }
 
-impl Default for Found {
-    fn default() -> Self {
+impl Found {
+    /// Nothing yet of samples of `width` values.
+    pub(crate) fn of(width: usize) -> Self {
         Found {
             locations: 0,
             values: 0,
             labels: 0,
+            magnitudes: vec![0; width],
             late_stacks: false,
             naming_units: Vec::new(),
             units: Labels::Units(HashSet::new()),
         }
     }
-}
 
-impl Found {
     /// Counts what a sample has; fails where it refers to what is not there.
     pub(crate) fn check(
         &mut self,
@@ -75,7 +77,10 @@ impl Found {
                     self.locations += known.count(value, &row)?;
                     self.late_stacks |= self.values != before;
                 }
-                2 => value.numbers(&row, |_| {
+                2 => value.numbers(&row, |number| {
+                    if let Some(sum) = self.magnitudes.get_mut(self.values - before) {
+                        *sum = sum.wrapping_add(number.cast_signed().wrapping_abs());
+                    }
                     self.values += 1;
                     Ok(())
                 })?,
@@ -98,7 +103,7 @@ impl Found {
 struct Row<'a> {
     /// A stack that was met and is not read yet.
     unread: Option<(Value<'a>, Message<'a>)>,
-    stack: Vec<LocationId>,
+    stack: Stack,
     values: Vec<i64>,
     labels: Vec<Label>,
 }
@@ -131,7 +136,7 @@ impl<'a> Row<'a> {
     #[inline]
     fn sample(&self) -> Sample<'_> {
         Sample {
-            locations: &self.stack,
+            locations: self.stack.places(),
             values: &self.values,
             labels: &self.labels,
         }

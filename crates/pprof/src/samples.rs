@@ -168,6 +168,13 @@ impl Profile {
         }
     }
 
+    /// The sum of all values of a column without their signs, where it was taken already.
+    #[cfg(feature = "report")]
+    pub(crate) fn magnitude(&self, column: usize) -> Option<i64> {
+        let packed = self.samples.packed()?;
+        packed.found.magnitudes.get(column).copied()
+    }
+
     /// As [`Profile::each_sample`], without labels and without samples whose values
     /// `wanted` does not take: their stacks need not be read.
     #[cfg(feature = "report")]

@@ -16,6 +16,9 @@ const FILTER_BYTES: usize = 80;
 /// What percentages are of: all samples, or those of the base of a difference.
 pub(super) fn total(profile: &Profile, weights: Weights) -> i64 {
     let base = profile.strings.find("pprof::base");
+    if let (None, false, Some(total)) = (base, weights.mean, profile.magnitude(weights.index)) {
+        return total;
+    }
     let is_base = |sample: &Sample<'_>| {
         base.is_some()
             && sample.labels.iter().any(|label| match label.value {

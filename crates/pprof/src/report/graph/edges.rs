@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use super::{Frames, Quick, Sum, Weights};
 use crate::{Location, LocationId, Profile};
@@ -123,6 +122,9 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy)]
 struct Step {
     id: u32,
+    /// Its place in the table of edges, as the caller and as what is called.
+    column: u32,
+    row: u32,
     /// Edges into it are asked for.
     callee: bool,
     inline: bool,
@@ -130,34 +132,84 @@ struct Step {
     residual: bool,
 }
 
+/// What the steps of a location do to the edges of a stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It has none: what comes next passes over it.
+    Hidden,
+    /// Edges into them are not asked for: its last may be a caller.
+    Caller,
+    /// All else.
+    Callee,
+}
+
 /// The frames of each location that exist for the report, outermost first: most frames
 /// of most stacks do not, and every stack would step over them again.
 struct Steps {
+    kinds: Vec<Kind>,
     steps: Vec<Step>,
     /// Where those of each location end, and whether frames behind the last are left out.
     ends: Vec<(u32, bool)>,
+    /// How many places there are in the table of edges.
+    columns: u32,
+    rows: u32,
+}
+
+/// Numbers nodes in the order in which they come.
+struct Places {
+    known: Vec<u32>,
+    count: u32,
+}
+
+impl Places {
+    fn for_nodes(count: usize) -> Self {
+        Places {
+            known: vec![NONE; count],
+            count: 0,
+        }
+    }
+
+    fn of(&mut self, id: u32) -> u32 {
+        let Some(place) = self.known.get_mut(id as usize) else {
+            return NONE;
+        };
+        if *place == NONE {
+            *place = self.count;
+            self.count += 1;
+        }
+        *place
+    }
 }
 
 impl Steps {
-    fn of(frames: &Frames<'_>, locations: &[Location], wanted: &Wanted<'_>) -> Self {
+    fn of(frames: &Frames<'_>, locations: &[Location], count: usize, wanted: &Wanted<'_>) -> Self {
         let is = |flags: Option<&[bool]>, id: u32| {
             flags.is_none_or(|f| f.get(id as usize).copied().unwrap_or(false))
         };
         let mut found = Steps {
+            kinds: Vec::with_capacity(locations.len()),
             steps: Vec::new(),
             ends: Vec::with_capacity(locations.len()),
+            columns: 0,
+            rows: 0,
         };
+        let mut columns = Places::for_nodes(count);
+        let mut rows = Places::for_nodes(count);
         for i in 0..locations.len() {
             let infos = frames.at(LocationId::at(i));
+            let before = found.steps.len();
             let mut residual = false;
             for (depth, &id) in infos.iter().enumerate().rev() {
                 if !is(wanted.kept, id) {
                     residual = true;
                     continue;
                 }
+                let callee = is(wanted.to, id);
                 found.steps.push(Step {
                     id,
-                    callee: is(wanted.to, id),
+                    column: columns.of(id),
+                    row: if callee { rows.of(id) } else { NONE },
+                    callee,
                     inline: depth + 1 != infos.len(),
                     residual,
                 });
@@ -165,7 +217,13 @@ impl Steps {
             }
             let end = crate::profile::row(found.steps.len());
             found.ends.push((end, residual));
+            found.kinds.push(match found.steps.get(before..) {
+                Some([]) if residual => Kind::Hidden,
+                Some(steps @ [_, ..]) if !steps.iter().any(|s| s.callee) => Kind::Caller,
+                _ => Kind::Callee,
+            });
         }
+        (found.columns, found.rows) = (columns.count, rows.count);
         found
     }
 
@@ -182,6 +240,57 @@ impl Steps {
     }
 }
 
+/// Places of the largest table of edges: two megabytes, of which most stay untouched.
+const TABLE: usize = 1 << 19;
+
+/// The ids of edges by their ends, plus one, and 0 where there is none yet: a table as long
+/// as few nodes call few.
+struct Known {
+    width: usize,
+    table: Vec<u32>,
+    others: HashMap<(u32, u32), u32, Quick>,
+}
+
+impl Known {
+    fn of(steps: &Steps) -> Self {
+        let width = steps.columns as usize;
+        let places = width.saturating_mul(steps.rows as usize);
+        Known {
+            width,
+            table: vec![0; if places > TABLE { 0 } else { places }],
+            others: HashMap::default(),
+        }
+    }
+
+    #[inline]
+    fn place(&mut self, from: &Step, to: &Step) -> Option<&mut u32> {
+        if self.table.is_empty() {
+            return Some(self.others.entry((from.id, to.id)).or_insert(0));
+        }
+        let row = self.width * to.row as usize;
+        self.table.get_mut(row + from.column as usize)
+    }
+}
+
+/// What an edge needs while samples go by: four fill a cache line.
+#[derive(Clone, Copy)]
+struct Calls {
+    value: i64,
+    /// The last sample that counted.
+    counted: u32,
+    residual: bool,
+    inline: bool,
+}
+
+impl Calls {
+    const NONE: Calls = Calls {
+        value: 0,
+        counted: 0,
+        residual: false,
+        inline: true,
+    };
+}
+
 /// Edges among `count` nodes along the stacks of all samples; each sample counts once for an edge.
 pub(super) fn build(
     profile: &Profile,
@@ -191,51 +300,80 @@ pub(super) fn build(
     wanted: &Wanted<'_>,
 ) -> Edges {
     let mut edges = Edges::for_nodes(count);
-    let mut known: HashMap<u64, (u32, u32), Quick> = HashMap::default();
-    let steps = Steps::of(frames, profile.locations(), wanted);
+    let steps = Steps::of(frames, profile.locations(), count, wanted);
+    let mut known = Known::of(&steps);
+    let mut ends: Vec<(u32, u32)> = Vec::new();
+    let mut sums: Vec<Calls> = Vec::new();
+    let mut divisors: Vec<i64> = Vec::new();
     let mut number = 0u32;
     weights.each_sample(profile, |sample, weight| {
         number = number.wrapping_add(1);
-        let mut from = NONE;
+        let number = number;
+        let mut from = None;
         let mut residual = false;
+        // The location that calls, looked at once it turns out to call something.
+        let mut calling = None;
         for &location in sample.locations.iter().rev() {
+            let kind = steps.kinds.get(location.index());
+            let kind = kind.copied().unwrap_or(Kind::Callee);
+            if kind != Kind::Callee {
+                let hidden = kind == Kind::Hidden;
+                calling = if hidden { calling } else { Some(location) };
+                residual = hidden;
+                continue;
+            }
+            if let Some(location) = calling.take() {
+                let (steps, behind) = steps.at(location);
+                from = steps.last().or(from);
+                residual |= behind;
+            }
             let (steps, behind) = steps.at(location);
             for step in steps {
                 residual |= step.residual;
-                let caller = std::mem::replace(&mut from, step.id);
+                let caller = from.replace(step);
                 let passed_over = std::mem::replace(&mut residual, false);
-                if !step.callee || caller == NONE || caller == step.id {
+                let Some(caller) = caller.filter(|c| step.callee && c.id != step.id) else {
                     continue;
+                };
+                let Some(place) = known.place(caller, step) else {
+                    continue;
+                };
+                if *place == 0 {
+                    ends.push((caller.id, step.id));
+                    sums.push(Calls::NONE);
+                    *place = crate::profile::row(sums.len());
+                    divisors.resize(if weights.mean { sums.len() } else { 0 }, 0);
                 }
-                let key = u64::from(caller) << 32 | u64::from(step.id);
-                match known.entry(key) {
-                    Entry::Occupied(mut found) => {
-                        let (edge, last) = found.get_mut();
-                        if *last != number
-                            && let Some(edge) = edges.get_mut(*edge)
-                        {
-                            *last = number;
-                            edge.weight.add(weight);
-                            edge.residual |= passed_over;
-                            edge.inline &= step.inline;
-                        }
-                    }
-                    Entry::Vacant(place) => {
-                        let mut sum = Sum::default();
-                        sum.add(weight);
-                        let edge = edges.push(Edge {
-                            from: caller,
-                            to: step.id,
-                            weight: sum,
-                            residual: passed_over,
-                            inline: step.inline,
-                        });
-                        place.insert((edge, number));
-                    }
+                let id = *place as usize - 1;
+                let Some(calls) = sums.get_mut(id) else {
+                    continue;
+                };
+                // Without a branch, as the sums of nodes.
+                let fresh = calls.counted != number;
+                let mask = i64::from(fresh).wrapping_neg();
+                calls.counted = number;
+                calls.value = calls.value.wrapping_add(weight.0 & mask);
+                calls.residual |= passed_over & fresh;
+                calls.inline &= step.inline | !fresh;
+                if let Some(divisor) = divisors.get_mut(id) {
+                    *divisor = divisor.wrapping_add(weight.1 & mask);
                 }
             }
             residual |= behind;
         }
     });
+    let divisors = divisors.into_iter().chain(std::iter::repeat(0));
+    for (((from, to), calls), divisor) in ends.into_iter().zip(sums).zip(divisors) {
+        edges.push(Edge {
+            from,
+            to,
+            weight: Sum {
+                value: calls.value,
+                divisor,
+            },
+            residual: calls.residual,
+            inline: calls.inline,
+        });
+    }
     edges
 }
