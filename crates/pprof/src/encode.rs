@@ -10,7 +10,8 @@ impl Profile {
     /// Decoding gives back an equal profile, except that texts that are not in
     /// use stay and an empty text label comes back as the number 0.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::default();
+        // Room that nothing is written to costs nothing, and growing copies all of it.
+        let mut out = Writer::with_capacity(self.samples.bytes());
         let mut row = Writer::default();
         let mut inner = Writer::default();
         for &value_type in &self.sample_types {
@@ -31,7 +32,7 @@ impl Profile {
             write_value_type(&mut out, 11, self.period_type, &mut row);
         }
         out.signed(12, self.period);
-        out.packed(13, self.comments.iter().map(|&c| text_id(c)), &mut row);
+        out.packed(13, self.comments.iter().map(|&c| text_id(c)));
         // Written even where it is 0, as google/pprof does.
         out.varint(14 << 3);
         out.varint(text_id(self.default_sample_type));
@@ -48,9 +49,8 @@ impl Profile {
                     .locations
                     .iter()
                     .map(|l| self.numbers.locations.of(l.index())),
-                inner,
             );
-            row.packed(2, sample.values.iter().map(|v| v.cast_unsigned()), inner);
+            row.packed(2, sample.values.iter().map(|v| v.cast_unsigned()));
             for label in sample.labels {
                 write_label(label, inner);
                 row.message(3, inner);

@@ -41,6 +41,10 @@ impl Samples {
     /// Adds a sample, which has one value of each type.
     #[inline]
     pub(crate) fn push(&mut self, sample: &Sample<'_>) {
+        make_room(&mut self.locations, sample.locations.len());
+        make_room(&mut self.values, sample.values.len());
+        make_room(&mut self.labels, sample.labels.len());
+        make_room(&mut self.ends, 1);
         self.locations.extend_from_slice(sample.locations);
         self.values.extend_from_slice(sample.values);
         self.labels.extend_from_slice(sample.labels);
@@ -65,6 +69,15 @@ impl Samples {
     }
 }
 
+/// Makes room for `more` rows; what grows grows to four times its size. Room that nobody
+/// writes to costs nothing, and columns that grow side by side are copied each time.
+#[inline]
+fn make_room<T>(column: &mut Vec<T>, more: usize) {
+    if column.capacity() - column.len() < more {
+        column.reserve_exact((3 * column.len()).max(more));
+    }
+}
+
 /// Samples as columns, which are made of the bytes of a file when they are first
 /// looked at.
 #[derive(Clone, Default)]
@@ -75,6 +88,17 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// About how many bytes of a file all samples take; rather more.
+    pub(crate) fn bytes(&self) -> usize {
+        match self.packed() {
+            Some(packed) => packed.bytes.len(),
+            None => {
+                let rows = 4 * (self.ends.len() + self.values.len());
+                rows + 3 * self.locations.len() + 10 * self.labels.len()
+            }
+        }
+    }
+
     /// The bytes, as long as there are no columns.
     fn packed(&self) -> Option<&Packed> {
         match self.columns.get() {

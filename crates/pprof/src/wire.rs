@@ -218,6 +218,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Writer {
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -261,8 +267,7 @@ impl Writer {
     pub(crate) fn packed(
         &mut self,
         field: u64,
-        numbers: impl ExactSizeIterator<Item = u64>,
-        scratch: &mut Writer,
+        numbers: impl ExactSizeIterator<Item = u64> + Clone,
     ) {
         if numbers.len() <= 2 {
             for number in numbers {
@@ -271,8 +276,31 @@ impl Writer {
             }
             return;
         }
-        scratch.clear();
-        numbers.for_each(|n| scratch.varint(n));
-        self.message(field, scratch);
+        let bytes: usize = numbers.clone().map(varint_len).sum();
+        self.varint(field << 3 | 2);
+        self.varint(bytes as u64);
+        self.bytes.reserve(bytes);
+        numbers.for_each(|n| self.varint(n));
+    }
+}
+
+/// How many bytes [`Writer::varint`] writes.
+fn varint_len(value: u64) -> usize {
+    let bits = u64::BITS - (value | 1).leading_zeros();
+    bits.div_ceil(7) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_is_as_long_as_is_said_before() {
+        let around = |bits: u32| [(1u64 << bits) - 1, 1 << bits, (1 << bits) + 1];
+        for value in (0..64).flat_map(around).chain([u64::MAX]) {
+            let mut writer = Writer::default();
+            writer.varint(value);
+            assert_eq!(writer.into_bytes().len(), varint_len(value), "{value}");
+        }
     }
 }

@@ -132,11 +132,15 @@ fn convert_units(profiles: &mut [Profile]) -> Result<(), CombineError> {
     Ok(())
 }
 
-/// Gives `profile` another unit of its period, and one for each sample type.
-pub(super) fn convert(profile: &mut Profile, period_unit: &str, units: &[String]) {
+/// The period of `profile` in another unit, as the original converts even to the same.
+pub(super) fn period_in(profile: &Profile, unit: &str) -> i64 {
     let from = profile.text(profile.period_type.unit);
-    let period = scale(profile.period, from, period_unit).0;
-    profile.period = to_int(period);
+    to_int(scale(profile.period, from, unit).0)
+}
+
+/// Gives `profile` another unit of its period, and one for each sample type.
+fn convert(profile: &mut Profile, period_unit: &str, units: &[String]) {
+    profile.period = period_in(profile, period_unit);
     profile.period_type.unit = profile.intern(period_unit);
     let mut ratios = Vec::new();
     for (i, unit) in units.iter().enumerate() {

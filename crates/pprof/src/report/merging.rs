@@ -1,7 +1,7 @@
 //! Profiles that are merged as they come, so that no two of them need be held.
 
 use super::CombineError;
-use super::combine::convert;
+use super::combine::period_in;
 use crate::merge::Merger;
 use crate::{Profile, ValueType};
 
@@ -59,12 +59,7 @@ impl Merging {
         if Kinds::of(&profile) != self.kinds {
             return Err(Box::new(profile));
         }
-        let units = self.kinds.samples.iter().map(|(_, unit)| unit.clone());
-        convert(
-            &mut profile,
-            &self.kinds.period.1,
-            &units.collect::<Vec<_>>(),
-        );
+        profile.period = period_in(&profile, &self.kinds.period.1);
         self.merger.add_head(&profile);
         self.merger.add(&profile);
         Ok(())
