@@ -29,6 +29,18 @@ fn pair(infos: &[u32]) -> Pair {
 
 /// One node for each info.
 pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> Vec<Node> {
+    match weights.mean {
+        true => sum_with::<true>(profile, frames, weights),
+        false => sum_with::<false>(profile, frames, weights),
+    }
+}
+
+/// As [`sum`]; without a mean there is nothing to divide by.
+fn sum_with<const MEAN: bool>(
+    profile: &Profile,
+    frames: &Frames<'_>,
+    weights: Weights,
+) -> Vec<Node> {
     let mut nodes: Vec<Node> = (0..frames.infos.len())
         .map(|i| Node {
             info: crate::profile::row(i),
@@ -37,7 +49,7 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
         .collect();
     let mut flats = vec![Sum::default(); nodes.len()];
     let mut cums = vec![Cum::default(); nodes.len()];
-    let mut divisors = vec![0i64; if weights.mean { nodes.len() } else { 0 }];
+    let mut divisors = vec![0i64; if MEAN { nodes.len() } else { 0 }];
     let places = (0..profile.locations().len()).map(LocationId::at);
     let pairs: Vec<Pair> = places.map(|l| pair(frames.at(l))).collect();
     let mut number = 0u32;
@@ -61,7 +73,7 @@ pub(super) fn sum(profile: &Profile, frames: &Frames<'_>, weights: Weights) -> V
             let fresh = i64::from(cum.counted != number).wrapping_neg();
             cum.counted = number;
             cum.value = cum.value.wrapping_add(weight.0 & fresh);
-            if let Some(divisor) = divisors.get_mut(id as usize) {
+            if MEAN && let Some(divisor) = divisors.get_mut(id as usize) {
                 *divisor = divisor.wrapping_add(weight.1 & fresh);
             }
         };
