@@ -37,23 +37,25 @@ LARGE = {
 }
 PARTS = [f"part{i}" for i in range(100)]
 PEEK = "-peek=mallocgc$"
+# Said to both: the original does not look there by itself.
+SOURCES = "-source_path=" + subprocess.check_output(["go", "env", "GOROOT"], text=True).strip() + "/src"
 
 # name of the row, flags, files, least ratio of processor time, least ratio of memory
 ROWS = [
     ("top 0.6 MB", ["-top"], ["cpu_compile"], None, None),
     ("top 1 MB labelled CPU", ["-top"], ["cpu1"], None, None),
-    ("top 10 MB heap", ["-top"], ["heap10"], 20, None),
-    ("top 100 MB heap", ["-top"], ["heap100"], 20, None),
+    ("top 10 MB heap", ["-top"], ["heap10"], 20, 10),
+    ("top 100 MB heap", ["-top"], ["heap100"], 20, 10),
     ("top 10 MB labelled CPU", ["-top"], ["cpu10"], 60, 10),
     ("top 100 MB labelled CPU", ["-top"], ["cpu100"], 60, 10),
     ("tree 10 MB heap", ["-tree"], ["heap10"], 8, None),
     ("tree 10 MB labelled CPU", ["-tree"], ["cpu10"], 8, None),
     ("peek 10 MB heap", [PEEK], ["heap10"], 8, None),
-    ("list 10 MB heap", ["-list=mallocgc$"], ["heap10"], 8, None),
+    ("list 10 MB heap", ["-list=mallocgc$", SOURCES], ["heap10"], 8, None),
     ("traces 10 MB heap", ["-traces"], ["heap10"], 8, None),
     ("traces 10 MB labelled CPU", ["-traces"], ["cpu10"], 8, None),
     ("tags 10 MB heap", ["-tags"], ["heap10"], 8, None),
-    ("tags 10 MB labelled CPU", ["-tags"], ["cpu10"], 6, None),
+    ("tags 10 MB labelled CPU", ["-tags"], ["cpu10"], 8, None),
     ("dot 10 MB heap", ["-dot"], ["heap10"], 8, None),
     ("dot 10 MB labelled CPU", ["-dot"], ["cpu10"], 8, None),
     ("raw 10 MB heap", ["-raw"], ["heap10"], 8, None),

@@ -256,14 +256,14 @@ impl Decoder {
         self.budget.rows::<i64>(table.rows.saturating_mul(width))?;
         let (known, budget) = (&self.locations, &mut self.budget);
         each_row(Message::new(&bytes), 2, &table, |row| {
-            let before = (found.locations, found.values, found.labels);
+            let before = (found.values, found.labels);
             found.check(row, known, strings)?;
-            if found.values - before.1 != width {
+            if found.values - before.0 != width {
                 return row.malformed("a sample has not one value for each sample type");
             }
-            budget.rows::<LocationId>(found.locations - before.0)?;
-            budget.rows::<Label>(found.labels - before.2)
+            budget.rows::<Label>(found.labels - before.1)
         })?;
+        self.budget.rows::<LocationId>(found.locations)?;
         let keeps_labels = columns.labels || self.profile.strings.find("pprof::base").is_some();
         let labels = match keeps_labels {
             true => Labels::All,

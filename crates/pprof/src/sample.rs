@@ -30,6 +30,7 @@ pub(crate) fn read<'a>(
 }
 
 /// Reads a label; its texts must be among `strings`.
+#[inline]
 pub(crate) fn label(mut message: Message<'_>, strings: usize) -> Result<Label, DecodeError> {
     let (mut key, mut text, mut number, mut unit) = (0, 0, 0, 0);
     while let Some((field, value)) = message.field()? {
@@ -55,6 +56,7 @@ pub(crate) fn label(mut message: Message<'_>, strings: usize) -> Result<Label, D
 }
 
 /// Checks a string id against a table of `strings` entries.
+#[inline]
 pub(crate) fn string(id: u64, strings: usize, at: &Message<'_>) -> Result<StringId, DecodeError> {
     match usize::try_from(id) {
         Ok(index) if index < strings => Ok(StringId::at(index)),

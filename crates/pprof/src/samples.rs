@@ -287,4 +287,22 @@ mod tests {
         assert_eq!(before.len(), 1);
         assert_eq!(before, profile.samples.labels);
     }
+
+    #[cfg(feature = "report")]
+    #[test]
+    fn magnitudes_are_taken_of_what_the_file_has_only() {
+        let mut profile = packed(Columns::STACKS);
+        let values = profile.samples.clone().values.clone();
+        let sum = |column: usize| {
+            let column = values.iter().skip(column).step_by(2);
+            column.fold(0i64, |sum, v| sum.wrapping_add(v.wrapping_abs()))
+        };
+        assert_eq!(
+            [0, 1].map(|i| profile.magnitude(i)),
+            [0, 1].map(|i| Some(sum(i)))
+        );
+        assert_eq!(profile.magnitude(2), None);
+        profile.push_sample(&[], &[7, -7], &[]);
+        assert_eq!(profile.magnitude(0), None);
+    }
 }

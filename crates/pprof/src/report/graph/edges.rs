@@ -252,12 +252,13 @@ struct Known {
 }
 
 impl Known {
-    fn of(steps: &Steps) -> Self {
+    /// `most` is how many places a table may have.
+    fn of(steps: &Steps, most: usize) -> Self {
         let width = steps.columns as usize;
         let places = width.saturating_mul(steps.rows as usize);
         Known {
             width,
-            table: vec![0; if places > TABLE { 0 } else { places }],
+            table: vec![0; if places > most { 0 } else { places }],
             others: HashMap::default(),
         }
     }
@@ -299,9 +300,21 @@ pub(super) fn build(
     weights: Weights,
     wanted: &Wanted<'_>,
 ) -> Edges {
+    build_within(TABLE, profile, frames, count, weights, wanted)
+}
+
+/// As [`build`], with a table of at most so many places.
+fn build_within(
+    most: usize,
+    profile: &Profile,
+    frames: &Frames<'_>,
+    count: usize,
+    weights: Weights,
+    wanted: &Wanted<'_>,
+) -> Edges {
     let mut edges = Edges::for_nodes(count);
     let steps = Steps::of(frames, profile.locations(), count, wanted);
-    let mut known = Known::of(&steps);
+    let mut known = Known::of(&steps, most);
     let mut ends: Vec<(u32, u32)> = Vec::new();
     let mut sums: Vec<Calls> = Vec::new();
     let mut divisors: Vec<i64> = Vec::new();
@@ -376,4 +389,92 @@ pub(super) fn build(
         });
     }
     edges
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::graph::sums;
+    use crate::report::graph::sums::tests::profile_of;
+
+    /// Value, divisor, residual, inline of each edge.
+    type Plain = BTreeMap<(u32, u32), (i64, i64, bool, bool)>;
+
+    fn plain(edges: &Edges) -> Plain {
+        let all = edges.all.iter();
+        all.map(|e| {
+            let weight = (e.weight.value, e.weight.divisor);
+            ((e.from, e.to), (weight.0, weight.1, e.residual, e.inline))
+        })
+        .collect()
+    }
+
+    /// The same, frame by frame.
+    fn one_by_one(
+        profile: &Profile,
+        frames: &Frames<'_>,
+        weights: Weights,
+        wanted: &Wanted<'_>,
+    ) -> Plain {
+        let is = |flags: Option<&[bool]>, id: u32| flags.is_none_or(|f| f[id as usize]);
+        let mut edges = Plain::new();
+        for sample in profile.samples() {
+            let (value, divisor) = weights.of(&sample);
+            let (mut from, mut residual, mut seen) = (None, false, BTreeSet::new());
+            for &location in sample.locations.iter().rev() {
+                let infos = frames.at(location);
+                for (depth, &id) in infos.iter().enumerate().rev() {
+                    if !is(wanted.kept, id) {
+                        residual = true;
+                        continue;
+                    }
+                    let caller = from.replace(id).filter(|&caller| caller != id);
+                    let over = std::mem::take(&mut residual);
+                    if let Some(caller) = caller.filter(|_| is(wanted.to, id))
+                        && (value, divisor) != (0, 0)
+                        && seen.insert((caller, id))
+                    {
+                        let edge = edges.entry((caller, id)).or_insert((0, 0, false, true));
+                        edge.0 += value;
+                        edge.1 += divisor;
+                        edge.2 |= over;
+                        edge.3 &= depth + 1 != infos.len();
+                    }
+                }
+            }
+        }
+        edges
+    }
+
+    proptest! {
+        #[test]
+        fn edges_are_those_of_a_walk_frame_by_frame(
+            places in proptest::collection::vec(proptest::collection::vec(0_usize..6, 0..4), 1..8),
+            stacks in proptest::collection::vec(
+                (proptest::collection::vec(0_usize..8, 0..9), -2_i64..9, 0_i64..3), 0..12),
+            kept in proptest::option::of(proptest::collection::vec(any::<bool>(), 8)),
+            to in proptest::option::of(proptest::collection::vec(any::<bool>(), 8)),
+            mean: bool,
+        ) {
+            let profile = profile_of(&places, &stacks);
+            let frames = Frames::of(&profile, false, None);
+            let weights = Weights { index: 1, mean };
+            let wanted = Wanted { kept: kept.as_deref(), to: to.as_deref() };
+            let right = one_by_one(&profile, &frames, weights, &wanted);
+            for most in [0, TABLE] {
+                let count = frames.infos.len();
+                let edges = build_within(most, &profile, &frames, count, weights, &wanted);
+                prop_assert_eq!(&plain(&edges), &right, "{}", most);
+            }
+            let nodes = sums::sum(&profile, &frames, weights);
+            prop_assert_eq!(sums::tests::one_by_one(&profile, &frames, weights), nodes
+                .iter()
+                .map(|n| (n.flat, n.cum))
+                .collect::<Vec<_>>());
+        }
+    }
 }
