@@ -63,7 +63,7 @@ ROWS = [
     ("focus 10 MB labelled CPU", ["-top", "-focus=typecheck"], ["cpu10"], 8, None),
     ("tagfocus 10 MB labelled CPU", ["-top", "-tagfocus=tenant-1"], ["cpu10"], 8, None),
     ("diff_base 10 MB heap", ["-top", "-diff_base=heap10b"], ["heap10"], 8, None),
-    ("merge 100 x 1 MB", ["-proto"], PARTS, 5, None),
+    ("merge 100 x 1 MB", ["-proto"], PARTS, 8, None),
 ]
 
 
