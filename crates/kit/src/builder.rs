@@ -1,32 +1,22 @@
-//! The kit as a whole: one value that owns the lifetime of a service.
+//! How a service is to run, and its life from the setup to the end of the drain.
 
 use std::error::Error as StdError;
-use std::fmt::Display;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body::Body;
-use hyper::body::Incoming;
-use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tower_layer::Layer as _;
-use tower_service::Service;
 
 use crate::admin::{self, Access, Admin, AdminError};
 use crate::deadline::DeadlineLayer;
 use crate::error::Error;
-use crate::lifecycle::generations::{self, ConfigError, Generation, Live};
-use crate::lifecycle::{Charge, Drain, Owner, Server, serve};
+use crate::kit::Kit;
+use crate::lifecycle::{Charge, Drain, Owner, Server};
 use crate::profile::{block, heap};
-use crate::status::{Phase, Status};
-use crate::swap::{self, Handover};
-use crate::tasks::{self, Kind};
-use crate::trace::TraceLayer;
+use crate::status::Status;
+use crate::swap::Handover;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -63,21 +53,8 @@ pub struct Builder {
     handover: Handover,
 }
 
-/// A running service: the handle that its setup gets. Clones are the same service.
-#[derive(Debug, Clone)]
-pub struct Kit {
-    server: Server,
-    deadlines: DeadlineLayer,
-    admin: Option<SocketAddr>,
-    stop: CancellationToken,
-    reload: Arc<watch::Sender<u64>>,
-    swap: Arc<Notify>,
-    runtime: Handle,
-}
-
-impl Kit {
-    /// A service of this name, with nothing switched on but the drain.
-    pub fn builder(name: &str) -> Builder {
+impl Builder {
+    pub(crate) fn new(name: &str) -> Self {
         Builder {
             name: name.to_owned(),
             admin: None,
@@ -91,202 +68,6 @@ impl Kit {
         }
     }
 
-    /// Serves HTTP/1 and HTTP/2 without TLS on an address, and gives the address that was bound.
-    ///
-    /// Takes any `tower` service over `http` types: an axum `Router`, tonic `Routes`. Requests run in
-    /// a span of the caller's trace ([`TraceLayer`]) and are held to their deadline
-    /// ([`DeadlineLayer`]).
-    ///
-    /// # Errors
-    /// If the address cannot be bound.
-    ///
-    /// ```
-    /// use axum::{Router, routing::get};
-    /// use shakedown_kit::Kit;
-    ///
-    /// Kit::builder("orders").run(async |kit: Kit| {
-    ///     let router = Router::new().route("/", get(|| async { "hi" }));
-    ///     let address = kit.serve("127.0.0.1:0", router).await?;
-    ///     assert_ne!(address.port(), 0);
-    /// #   kit.stop();
-    ///     Ok(())
-    /// })
-    /// # .unwrap();
-    /// ```
-    pub async fn serve<S, B>(
-        &self,
-        address: impl ToSocketAddrs,
-        service: S,
-    ) -> std::io::Result<SocketAddr>
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
-        let service = TraceLayer::new().layer(self.deadlines.layer(service));
-        self.serve_bare(self.listen(address).await?, service)
-    }
-
-    /// Opens a listener for [`Kit::serve_bare`]: the one that was handed to this process, with feature
-    /// `swap`, or a new one.
-    ///
-    /// # Errors
-    /// If the address cannot be bound.
-    ///
-    /// ```
-    /// use shakedown_kit::Kit;
-    ///
-    /// Kit::builder("orders").run(async |kit: Kit| {
-    ///     let listener = kit.listen("127.0.0.1:0").await?;
-    ///     assert_ne!(listener.local_addr()?.port(), 0);
-    /// #   kit.stop();
-    ///     Ok(())
-    /// })
-    /// # .unwrap();
-    /// ```
-    pub async fn listen(&self, address: impl ToSocketAddrs) -> std::io::Result<TcpListener> {
-        let handover = &self.server.handover;
-        let mut refused = None;
-        for asked in tokio::net::lookup_host(address).await? {
-            let name = swap::name_of(asked);
-            let listener = match handover.take(&name, asked) {
-                Some(listener) => TcpListener::from_std(listener),
-                None => TcpListener::bind(asked).await,
-            };
-            match listener {
-                Ok(listener) => {
-                    handover.keep(name, &listener);
-                    return Ok(listener);
-                }
-                Err(error) => refused = Some(error),
-            }
-        }
-        Err(refused.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into()))
-    }
-
-    /// As [`Kit::serve`], on a listener that is there already and without any layer.
-    ///
-    /// # Errors
-    /// If the listener has no address.
-    pub fn serve_bare<S, B>(&self, listener: TcpListener, service: S) -> std::io::Result<SocketAddr>
-    where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
-    {
-        let address = listener.local_addr()?;
-        let handover = &self.server.handover;
-        if !handover.has(address) {
-            handover.keep(swap::name_of(address), &listener);
-        }
-        tasks::launch_as(
-            "kit::listener",
-            &self.runtime,
-            Kind::Kit,
-            None,
-            std::panic::Location::caller(),
-            serve(
-                listener,
-                service,
-                self.server.clone(),
-                self.server.status.listener(),
-            ),
-        );
-        Ok(address)
-    }
-
-    /// Reads a configuration, and reads it again when its file changes or SIGHUP comes.
-    ///
-    /// `parse` validates a text; `begin` starts what works with it, through [`Generation::spawn`].
-    /// What is refused later changes nothing and is logged; see [`generations`].
-    ///
-    /// # Errors
-    /// If the first configuration cannot be read or is refused.
-    ///
-    /// ```
-    /// # let path = std::env::temp_dir().join(format!("kit-config-{}", std::process::id()));
-    /// # std::fs::write(&path, "3").unwrap();
-    /// use shakedown_kit::Kit;
-    ///
-    /// # let file = path.clone();
-    /// # let path = &file;
-    /// Kit::builder("orders").run(async |kit: Kit| {
-    ///     let workers = kit.config(
-    ///         path,
-    ///         |text| text.trim().parse::<usize>(),
-    ///         |workers, generation| {
-    ///             for _ in 0..*workers {
-    ///                 generation.spawn(std::future::pending::<()>());
-    ///             }
-    ///         },
-    ///     )?;
-    ///     assert_eq!(*workers.load(), 3);
-    /// #   kit.stop();
-    ///     Ok(())
-    /// })
-    /// # .unwrap();
-    /// # std::fs::remove_file(&file).unwrap();
-    /// ```
-    pub fn config<T, E, P, B>(
-        &self,
-        path: impl AsRef<Path>,
-        parse: P,
-        begin: B,
-    ) -> Result<Live<T>, ConfigError>
-    where
-        T: Send + Sync + 'static,
-        E: Display,
-        P: Fn(&str) -> Result<T, E> + Send + Sync + 'static,
-        B: Fn(Arc<T>, &Generation) + Send + Sync + 'static,
-    {
-        let asked = self.reload.subscribe();
-        generations::begin(path.as_ref(), parse, begin, asked, &self.runtime)
-    }
-
-    /// Where the admin listener is; `None` if there is none, or on a Unix socket.
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin
-    }
-
-    /// How far the service is.
-    pub fn phase(&self) -> Phase {
-        self.server.status.phase()
-    }
-
-    /// Asks the service to stop, as SIGTERM does.
-    pub fn stop(&self) {
-        self.stop.cancel();
-    }
-
-    /// Asks for a reload of every configuration, as SIGHUP does.
-    pub fn reload(&self) {
-        self.reload.send_modify(|asked| *asked += 1);
-    }
-
-    /// Asks for a binary swap, as SIGUSR2 does. Why one did not happen is logged, and part of
-    /// `/debug/kit/status`. Without [`Builder::swap`] it is refused.
-    #[cfg(feature = "swap")]
-    pub fn swap(&self) {
-        self.swap.notify_one();
-    }
-
-    /// Completes when no new connection is taken any more: for work that wants to end well rather
-    /// than be dropped with the runtime.
-    pub async fn draining(&self) {
-        tokio::select! {
-            () = self.server.closing.cancelled() => {}
-            () = self.server.leaving.cancelled() => {}
-        }
-    }
-}
-
-impl Builder {
     /// Opens the admin listener on a loopback address, like `127.0.0.1:6060`. Another address is an
     /// error, because profiles show what a service does.
     ///
@@ -328,6 +109,18 @@ impl Builder {
     }
 
     /// Opens the admin listener on a Unix socket that only its owner may use.
+    ///
+    /// ```
+    /// use shakedown_kit::Kit;
+    ///
+    /// # let path = std::env::temp_dir().join(format!("kit-admin-{}", std::process::id()));
+    /// Kit::builder("orders").admin_unix(&path).run(async |kit: Kit| {
+    ///     assert_eq!(kit.admin_address(), None, "no port");
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// ```
     #[must_use]
     pub fn admin_unix(self, path: impl Into<PathBuf>) -> Self {
         Builder {
@@ -338,6 +131,13 @@ impl Builder {
 
     /// How long a drain may take, from the signal to the end; 25 s if nothing is said. Afterwards
     /// whatever is left is dropped, and the exit code tells.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shakedown_kit::Kit;
+    ///
+    /// let orders = Kit::builder("orders").drain_limit(Duration::from_secs(20));
+    /// ```
     #[must_use]
     pub fn drain_limit(mut self, limit: Duration) -> Self {
         self.drain.limit = limit;
@@ -346,6 +146,13 @@ impl Builder {
 
     /// How long the service answers on after it has said that it is not ready, so that load
     /// balancers learn it; nothing if nothing is said. It is part of the drain limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shakedown_kit::Kit;
+    ///
+    /// let orders = Kit::builder("orders").lame_duck(Duration::from_secs(5));
+    /// ```
     #[must_use]
     pub fn lame_duck(mut self, lame_duck: Duration) -> Self {
         self.drain.lame_duck = lame_duck;
@@ -353,6 +160,14 @@ impl Builder {
     }
 
     /// What deadlines requests have that [`Kit::serve`] serves.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shakedown_kit::{Kit, deadline::DeadlineLayer};
+    ///
+    /// let deadlines = DeadlineLayer::new().default_deadline(Duration::from_secs(2));
+    /// let orders = Kit::builder("orders").deadlines(deadlines);
+    /// ```
     #[must_use]
     pub fn deadlines(self, deadlines: DeadlineLayer) -> Self {
         Builder { deadlines, ..self }
@@ -371,7 +186,7 @@ impl Builder {
     /// ```
     #[cfg(feature = "swap")]
     #[must_use]
-    pub fn swap(self, swap: swap::Swap) -> Self {
+    pub fn swap(self, swap: crate::swap::Swap) -> Self {
         Builder {
             handover: Handover::with(swap),
             ..self
@@ -379,6 +194,10 @@ impl Builder {
     }
 
     /// How many worker threads there are; one for each core if nothing is said.
+    ///
+    /// ```
+    /// let orders = shakedown_kit::Kit::builder("orders").workers(2);
+    /// ```
     #[must_use]
     pub fn workers(self, workers: usize) -> Self {
         Builder {

@@ -105,6 +105,13 @@ fn number(id: u64) -> u32 {
 }
 
 /// What a request, and all that is done for it, is known by.
+///
+/// ```
+/// use shakedown_kit::labels::Labels;
+///
+/// let batch = Labels { route: Some("nightly report".into()), ..Labels::default() };
+/// assert_eq!(batch.trace_id, 0, "in no trace");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
     /// `package.Service/Method` of a gRPC request.
@@ -117,6 +124,15 @@ pub struct Labels {
 
 impl Labels {
     /// Name and value of each label that is set.
+    ///
+    /// ```
+    /// use shakedown_kit::labels::Labels;
+    ///
+    /// let labels = Labels { rpc: Some("orders.v1.Orders/Get".into()), trace_id: 0xab, ..Labels::default() };
+    /// let pairs = labels.pairs();
+    /// assert_eq!(pairs[0], ("rpc".to_owned(), "orders.v1.Orders/Get".to_owned()));
+    /// assert_eq!(pairs[1], ("trace_id".to_owned(), format!("{:032x}", 0xab)));
+    /// ```
     pub fn pairs(&self) -> Vec<(String, String)> {
         let texts = [("rpc", &self.rpc), ("route", &self.route)];
         let mut pairs: Vec<_> = texts
@@ -131,6 +147,15 @@ impl Labels {
 }
 
 /// Labels that are known by an id, until the last clone is dropped and for a while longer.
+///
+/// ```
+/// use shakedown_kit::labels::{self, Labels};
+///
+/// let request = labels::register(Labels { trace_id: 7, ..Labels::default() });
+/// let child = request.clone();
+/// drop(request);
+/// assert_eq!(labels::of(child.id()).len(), 1, "whoever works for it keeps it");
+/// ```
 #[derive(Debug)]
 pub struct Registered {
     id: u64,
@@ -139,6 +164,14 @@ pub struct Registered {
 
 impl Registered {
     /// The number to carry while this work runs.
+    ///
+    /// ```
+    /// use shakedown_kit::labels::{self, Labels};
+    ///
+    /// let (one, other) = (labels::register(Labels::default()), labels::register(Labels::default()));
+    /// assert_ne!(one.id(), other.id());
+    /// assert_ne!(one.id(), 0, "0 is no request");
+    /// ```
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -190,18 +223,39 @@ fn lock(shard: usize) -> std::sync::MutexGuard<'static, Shard> {
 }
 
 /// The labels that this thread carries now; 0 is none. Safe to call from a signal handler.
+///
+/// ```
+/// assert_eq!(shakedown_kit::labels::current_id(), 0, "this thread works for no request");
+/// ```
 #[inline]
 pub fn current_id() -> u64 {
     CURRENT.with(Cell::get)
 }
 
 /// Makes `id` the labels of this thread and returns those before.
+///
+/// ```
+/// use shakedown_kit::labels::{self, Labels};
+///
+/// let request = labels::register(Labels::default());
+/// let before = labels::set_current(request.id());
+/// assert_eq!(labels::current_id(), request.id());
+/// labels::set_current(before);
+/// ```
 #[inline]
 pub fn set_current(id: u64) -> u64 {
     CURRENT.with(|current| current.replace(id))
 }
 
 /// Name and value of each label of `id`; none for 0, and for what ended too long ago.
+///
+/// ```
+/// use shakedown_kit::labels::{self, Labels};
+///
+/// let request = labels::register(Labels { route: Some("GET /".into()), ..Labels::default() });
+/// assert_eq!(labels::of(request.id()), [("route".to_owned(), "GET /".to_owned())]);
+/// assert!(labels::of(0).is_empty());
+/// ```
 pub fn of(id: u64) -> Vec<(String, String)> {
     let labels = lock(id as usize % SHARDS).labels(id).cloned();
     labels.map_or_else(Vec::new, |labels| labels.pairs())

@@ -26,6 +26,7 @@ mod builder;
 pub mod deadline;
 mod error;
 mod json;
+mod kit;
 pub mod labels;
 pub mod lifecycle;
 pub mod logs;
@@ -43,9 +44,10 @@ mod swap;
 pub mod tasks;
 pub mod trace;
 
-pub use builder::{Builder, Kit};
+pub use builder::Builder;
 pub use deadline::{cancelled, deadline, remaining};
 pub use error::Error;
+pub use kit::Kit;
 pub use status::Phase;
 pub use tasks::{spawn, spawn_blocking, spawn_detached};
 

@@ -63,6 +63,15 @@ struct Children {
 
 impl Scope {
     /// A scope with nothing in it but what is said here; `deadline` is when its work is to stop.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// let in_a_minute = Instant::now() + Duration::from_secs(60);
+    /// let batch = Scope::new(Some(in_a_minute), Labels::default());
+    /// assert_eq!(batch.deadline(), Some(in_a_minute));
+    /// ```
     pub fn new(deadline: Option<Instant>, labels: Labels) -> Self {
         Self::with_baggage(deadline, labels, None)
     }
@@ -98,6 +107,16 @@ impl Scope {
     }
 
     /// The scope of the running task, if it has one.
+    ///
+    /// ```
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// assert!(Scope::current().is_none());
+    /// let batch = Scope::new(None, Labels::default());
+    /// assert!(batch.run(async { Scope::current().is_some() }).await);
+    /// # }
+    /// ```
     pub fn current() -> Option<Self> {
         CURRENT.with(|current| current.try_borrow().ok()?.clone())
     }
@@ -107,11 +126,28 @@ impl Scope {
     }
 
     /// When the work is to stop; `None` if nobody said.
+    ///
+    /// ```
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// assert_eq!(Scope::new(None, Labels::default()).deadline(), None);
+    /// ```
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline
     }
 
     /// Ends the scope: its token is cancelled and its child tasks are dropped at their next await.
+    ///
+    /// ```
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let batch = Scope::new(None, Labels::default());
+    /// batch.cancel();
+    /// let late = batch.run(async { shakedown_kit::spawn(std::future::pending::<()>()) }).await;
+    /// assert!(late.await.unwrap_err().is_cancelled(), "who comes later is ended, too");
+    /// # }
+    /// ```
     pub fn cancel(&self) {
         // They stay in the table until they have ended: a task that does not await is aborted, and
         // runs on.
@@ -130,6 +166,17 @@ impl Scope {
     }
 
     /// Is cancelled at the deadline, or when the client leaves.
+    ///
+    /// ```
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let batch = Scope::new(None, Labels::default());
+    /// let token = batch.token().clone();
+    /// batch.cancel();
+    /// token.cancelled().await;
+    /// # }
+    /// ```
     pub fn token(&self) -> &CancellationToken {
         let token = self.0.cancelled.get_or_init(CancellationToken::new);
         // It may have ended before there was a token, and nobody would tell this one.
@@ -140,6 +187,18 @@ impl Scope {
     }
 
     /// How many child tasks run, those included that are cancelled and have not ended yet.
+    ///
+    /// ```
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let batch = Scope::new(None, Labels::default());
+    /// let child = batch.clone().run(async { shakedown_kit::spawn(async { 7 }) }).await;
+    /// assert_eq!(batch.children_running(), 1);
+    /// assert_eq!(child.await.unwrap(), 7);
+    /// assert_eq!(batch.children_running(), 0);
+    /// # }
+    /// ```
     pub fn children_running(&self) -> usize {
         self.children().running.len()
     }
@@ -212,6 +271,17 @@ impl Scope {
     }
 
     /// Runs a future within this scope.
+    ///
+    /// ```
+    /// use shakedown_kit::{labels::Labels, scope::Scope};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let labels = Labels { route: Some("nightly report".into()), ..Labels::default() };
+    /// let named = async { shakedown_kit::labels::of(shakedown_kit::labels::current_id()) };
+    /// let pairs = Scope::new(None, labels).run(named).await;
+    /// assert_eq!(pairs, [("route".to_owned(), "nightly report".to_owned())]);
+    /// # }
+    /// ```
     pub fn run<F: Future>(self, future: F) -> InScope<F> {
         InScope {
             scope: Some(self),

@@ -19,6 +19,14 @@ pub use listen::Admin;
 pub(crate) use listen::start;
 
 /// Where the admin listener is, and who may ask it.
+///
+/// ```
+/// use shakedown_kit::admin::Access;
+///
+/// let token = "0123456789abcdef0123456789abcdef".to_owned();
+/// let access = Access::Token { address: ([0, 0, 0, 0], 6060).into(), token };
+/// assert_eq!(format!("{access:?}"), "Token(0.0.0.0:6060)", "a log never shows the token");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Access {
     /// An address of this machine; requests whose `Host` is another name are refused, which keeps
@@ -46,6 +54,15 @@ impl std::fmt::Debug for Access {
 }
 
 /// Why the admin listener did not begin.
+///
+/// ```
+/// use shakedown_kit::{Error, Kit, admin::AdminError};
+///
+/// let public = Kit::builder("orders").admin("0.0.0.0:6060").run(async |_| Ok(()));
+/// assert!(matches!(public, Err(Error::Admin(AdminError::NotLoopback(_)))));
+/// let name = Kit::builder("orders").admin("localhost").run(async |_| Ok(()));
+/// assert!(matches!(name, Err(Error::Admin(AdminError::NoAddress(_)))));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address can be reached from other machines.

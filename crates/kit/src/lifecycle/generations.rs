@@ -52,6 +52,30 @@ struct Shown {
 }
 
 /// One generation of a configuration: what is spawned through it ends with it.
+///
+/// ```
+/// # let path = std::env::temp_dir().join(format!("kit-generation-{}", std::process::id()));
+/// # std::fs::write(&path, "3").unwrap();
+/// # let file = path.clone();
+/// # let path = &file;
+/// use shakedown_kit::Kit;
+/// use shakedown_kit::lifecycle::generations::Generation;
+///
+/// Kit::builder("orders").run(async |kit: Kit| {
+///     let refresh = |every: std::sync::Arc<u64>, generation: &Generation| {
+///         generation.spawn(async move {
+///             loop {
+///                 tokio::time::sleep(std::time::Duration::from_secs(*every)).await;
+///             }
+///         });
+///     };
+///     kit.config(path, |text| text.parse::<u64>(), refresh)?;
+/// #   kit.stop();
+///     Ok(())
+/// })
+/// # .unwrap();
+/// # std::fs::remove_file(&file).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Generation {
     number: u64,
@@ -61,12 +85,55 @@ pub struct Generation {
 
 impl Generation {
     /// Which one it is; the first is 1.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kit-number-{}", std::process::id()));
+    /// # std::fs::write(&path, "3").unwrap();
+    /// # let file = path.clone();
+    /// # let path = &file;
+    /// use shakedown_kit::Kit;
+    ///
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     kit.config(
+    ///         path,
+    ///         |text| text.parse::<u64>(),
+    ///         |_, generation| assert_eq!(generation.number(), 1),
+    ///     )?;
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// # std::fs::remove_file(&file).unwrap();
+    /// ```
     pub fn number(&self) -> u64 {
         self.number
     }
 
     /// Spawns a task that is dropped, at its next await, when the next generation comes. What it
     /// spawns itself ends with it.
+    ///
+    /// ```
+    /// # let path = std::env::temp_dir().join(format!("kit-spawn-{}", std::process::id()));
+    /// # std::fs::write(&path, "3").unwrap();
+    /// # let file = path.clone();
+    /// # let path = &file;
+    /// use shakedown_kit::Kit;
+    ///
+    /// Kit::builder("orders").run(async |kit: Kit| {
+    ///     kit.config(
+    ///         path,
+    ///         |text| text.parse::<u64>(),
+    ///         |_, generation| {
+    ///             // Dropped when the next configuration comes, before that one begins.
+    ///             generation.spawn(std::future::pending::<()>());
+    ///         },
+    ///     )?;
+    /// #   kit.stop();
+    ///     Ok(())
+    /// })
+    /// # .unwrap();
+    /// # std::fs::remove_file(&file).unwrap();
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -85,11 +152,37 @@ impl Generation {
 }
 
 /// The configuration that holds now.
+///
+/// ```
+/// # let path = std::env::temp_dir().join(format!("kit-live-{}", std::process::id()));
+/// # std::fs::write(&path, "3").unwrap();
+/// # let file = path.clone();
+/// # let path = &file;
+/// use shakedown_kit::Kit;
+///
+/// Kit::builder("orders").run(async |kit: Kit| {
+///     let limit = kit.config(path, |text| text.parse::<u64>(), |_, _| {})?;
+///     let of_a_handler = limit.clone();
+///     assert_eq!(*of_a_handler.load(), 3);
+/// #   kit.stop();
+///     Ok(())
+/// })
+/// # .unwrap();
+/// # std::fs::remove_file(&file).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Live<T>(watch::Receiver<Arc<T>>);
 
 impl<T> Live<T> {
     /// A snapshot; it does not change under whoever holds it.
+    ///
+    /// ```
+    /// # fn allowed(live: &shakedown_kit::lifecycle::generations::Live<(u32, u32)>, size: u32) -> bool {
+    /// // One snapshot for both: a reload between two calls would mix two configurations.
+    /// let limits = live.load();
+    /// (limits.0..limits.1).contains(&size)
+    /// # }
+    /// ```
     pub fn load(&self) -> Arc<T> {
         Arc::clone(&self.0.borrow())
     }
@@ -113,6 +206,17 @@ impl<T> Live<T> {
 }
 
 /// Why the first configuration was not taken; later ones are logged and change nothing.
+///
+/// ```
+/// use shakedown_kit::Kit;
+///
+/// let ended = Kit::builder("orders").run(async |kit: Kit| {
+///     kit.config("/nowhere/orders.toml", |text| text.parse::<u64>(), |_, _| {})?;
+///     Ok(())
+/// });
+/// let said = format!("{:?}", ended.unwrap_err());
+/// assert!(said.contains("/nowhere/orders.toml: cannot be read"), "{said}");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.

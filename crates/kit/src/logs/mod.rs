@@ -78,6 +78,13 @@ pub fn init_as(directives: &str, names: Names) -> Result<(), InitError> {
 }
 
 /// Why logging did not begin.
+///
+/// ```
+/// use shakedown_kit::logs::{self, InitError};
+///
+/// let refused = logs::init("orders=loud");
+/// assert!(matches!(refused, Err(InitError::Directives { .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// The directives are not `LEVEL` or `TARGET=LEVEL`, set apart by commas.

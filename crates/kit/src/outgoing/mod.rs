@@ -19,6 +19,13 @@ static REPEATED: AtomicU64 = AtomicU64::new(0);
 static WITHHELD: AtomicU64 = AtomicU64::new(0);
 
 /// How often calls did not go well, since the process began.
+///
+/// ```
+/// let before = shakedown_kit::outgoing::counters();
+/// // … calls …
+/// let withheld = shakedown_kit::outgoing::counters().withheld - before.withheld;
+/// assert_eq!(withheld, 0, "the budget was enough");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

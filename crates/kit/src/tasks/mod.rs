@@ -184,6 +184,14 @@ pub(crate) fn current_id() -> Option<u64> {
 }
 
 /// How many tasks are registered now, blocking ones included.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let task = shakedown_kit::spawn(std::future::pending::<()>());
+/// assert_eq!(shakedown_kit::tasks::registered(), 1);
+/// # task.abort();
+/// # }
+/// ```
 pub fn registered() -> usize {
     registry::count(|_| true)
 }

@@ -44,6 +44,13 @@ pub struct SpanContext {
 
 impl SpanContext {
     /// The root of a new trace.
+    ///
+    /// ```
+    /// use shakedown_kit::trace::SpanContext;
+    ///
+    /// let root = SpanContext::root();
+    /// assert!(root.sampled && root.trace_id != 0 && root.span_id != 0);
+    /// ```
     pub fn root() -> Self {
         SpanContext {
             trace_id: fastrand::u128(1..),
@@ -53,6 +60,14 @@ impl SpanContext {
     }
 
     /// Another span of the same trace.
+    ///
+    /// ```
+    /// use shakedown_kit::trace::SpanContext;
+    ///
+    /// let root = SpanContext::root();
+    /// assert_eq!(root.child().trace_id, root.trace_id);
+    /// assert_ne!(root.child().span_id, root.span_id);
+    /// ```
     #[must_use]
     pub fn child(self) -> Self {
         SpanContext {
@@ -62,6 +77,17 @@ impl SpanContext {
     }
 
     /// The ids of the current span, where a layer of the kit gave it any.
+    ///
+    /// ```
+    /// use shakedown_kit::{logs::JsonLayer, trace::SpanContext};
+    /// use tracing_subscriber::layer::SubscriberExt as _;
+    ///
+    /// let subscriber = tracing_subscriber::registry().with(JsonLayer::stdout());
+    /// tracing::subscriber::with_default(subscriber, || {
+    ///     let _span = tracing::info_span!("get order").entered();
+    ///     assert!(SpanContext::current().is_some());
+    /// });
+    /// ```
     pub fn current() -> Option<Self> {
         let mut found = None;
         tracing::dispatcher::get_default(|dispatch| {
@@ -77,6 +103,14 @@ impl SpanContext {
 }
 
 /// The span of the caller, as an extension beside [`SpanContext`] on the first span of a request.
+///
+/// ```
+/// use shakedown_kit::trace::RemoteParent;
+///
+/// // What a layer of your own finds in the extensions of a request's span.
+/// let RemoteParent(span_id) = RemoteParent(0xcd);
+/// assert_eq!(format!("{span_id:016x}"), "00000000000000cd");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoteParent(pub u64);
 

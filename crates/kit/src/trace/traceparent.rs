@@ -13,6 +13,16 @@ const SAMPLED: u8 = 1;
 
 impl SpanContext {
     /// The caller's context, if the header is there once and well formed.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use shakedown_kit::trace::{SpanContext, TRACEPARENT};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// assert_eq!(SpanContext::from_headers(&headers), None);
+    /// headers.insert(TRACEPARENT, HeaderValue::from_static("00-not-an-id"));
+    /// assert_eq!(SpanContext::from_headers(&headers), None, "a new trace begins");
+    /// ```
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let (value, more) = (values.next()?, values.next());
@@ -42,6 +52,14 @@ impl SpanContext {
     }
 
     /// The value of the header that carries this context on.
+    ///
+    /// ```
+    /// use shakedown_kit::trace::SpanContext;
+    ///
+    /// let span = SpanContext { trace_id: 0xab, span_id: 0xcd, sampled: true };
+    /// let header = span.to_header();
+    /// assert_eq!(header, "00-000000000000000000000000000000ab-00000000000000cd-01");
+    /// ```
     pub fn to_header(self) -> HeaderValue {
         let mut text = String::with_capacity(55);
         text.push_str("00-");
