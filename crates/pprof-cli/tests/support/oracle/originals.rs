@@ -1,5 +1,6 @@
 //! The programs that we compare with, and how.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -127,35 +128,57 @@ pub(super) fn may_vary(args: &[String], nameless: bool) -> bool {
 /// in 65,536.
 const RERUNS: usize = 16;
 
-/// The same rows in another order: numbers that follow from the order (running sums,
-/// numbers of nodes, steps from row to row) and the width of columns are not looked at.
+/// Whether ours is one of what the original prints, whose runs differ: the rows of one of
+/// them in another order; or, where its runs differ in their rows as well (of edges that
+/// weigh the same it drops others each time), each row as often as they have it, or off by no
+/// more than they are among themselves.
 /// A drawing of paths or files may leave out others of the same weight: there the head is
 /// compared, which says how many it shows.
-pub(super) fn same_rows(args: &[String], our: &[u8], their: &[u8]) -> bool {
+pub(super) fn is_one_of(args: &[String], our: &[u8], their: &[&[u8]]) -> bool {
     let has = |name: &str| args.iter().any(|a| a == name);
-    let text = |bytes: &[u8]| match Profile::decode(bytes) {
-        Ok(profile) => raw(&profile, &Zone::default()),
-        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-    };
-    let (our, their) = (text(our), text(their));
     if has("-dot") && (has("-call_tree") || has("-files")) {
-        let head = |text: &str| text.lines().take(3).map(str::to_owned).collect::<Vec<_>>();
-        return head(&our) == head(&their);
+        let head = |out: &[u8]| -> Vec<String> {
+            let text = String::from_utf8_lossy(out);
+            text.lines().take(3).map(str::to_owned).collect()
+        };
+        return their.iter().any(|their| head(their) == head(our));
     }
-    let rows = |text: &str| {
-        let mut rows: Vec<String> = text
-            .lines()
-            .map(|row| {
-                let moves = |c: char| c.is_ascii_digit() || "+-*".contains(c);
-                let letters = row.chars().map(|c| if moves(c) { ' ' } else { c });
-                let letters: String = letters.filter(|c| *c != '.').collect();
-                letters.split_whitespace().collect::<Vec<_>>().join(" ")
-            })
-            .collect();
-        rows.sort();
-        rows
+    let (our, their): (_, Vec<_>) = (rows(our), their.iter().map(|out| rows(out)).collect());
+    if their.contains(&our) {
+        return true;
+    }
+    let count = |rows: &BTreeMap<String, usize>, row: &str| rows.get(row).copied().unwrap_or(0);
+    let within = |row: &String| {
+        let counts = their.iter().map(|rows| count(rows, row));
+        let (least, most) = counts.fold((usize::MAX, 0), |(least, most), n| {
+            (least.min(n), most.max(n))
+        });
+        let apart = most - least;
+        (least.saturating_sub(apart)..=most + apart).contains(&count(&our, row))
     };
-    rows(&our) == rows(&their)
+    their
+        .iter()
+        .chain([&our])
+        .flat_map(BTreeMap::keys)
+        .all(within)
+}
+
+/// Each row and how often it comes. Numbers that follow from the order (running sums,
+/// numbers of nodes, steps from row to row) and the width of columns are not looked at.
+fn rows(out: &[u8]) -> BTreeMap<String, usize> {
+    let text = match Profile::decode(out) {
+        Ok(profile) => raw(&profile, &Zone::default()),
+        Err(_) => String::from_utf8_lossy(out).into_owned(),
+    };
+    let mut rows = BTreeMap::new();
+    for row in text.lines() {
+        let moves = |c: char| c.is_ascii_digit() || "+-*".contains(c);
+        let letters = row.chars().map(|c| if moves(c) { ' ' } else { c });
+        let letters: String = letters.filter(|c| *c != '.').collect();
+        let words: Vec<&str> = letters.split_whitespace().collect();
+        *rows.entry(words.join(" ")).or_default() += 1;
+    }
+    rows
 }
 
 pub(super) fn difference(line: &str, our: &Printed, their: &Printed) -> String {
