@@ -1,8 +1,9 @@
 //! Serves HTTP/1 and HTTP/2 on a listener, and closes it in an order that loses no request.
 //!
 //! - Lame duck: HTTP/1 answers say `Connection: close`, so clients move on by themselves.
-//! - Closing: what the system has accepted already is taken, then the listener is closed. HTTP/2
-//!   clients get GOAWAY, idle HTTP/1 connections are closed, others finish their request.
+//! - Closing: what the system has accepted already is taken, then the listener is closed. What clients
+//!   have sent until then is read; then HTTP/2 clients get GOAWAY, idle HTTP/1 connections are closed,
+//!   others finish their request.
 //!
 //! In a binary swap another process has the same listener: then there is no new connection from the
 //! first moment on, and HTTP/2 clients get GOAWAY, while HTTP/1 connections are as in a lame duck.
@@ -36,7 +37,8 @@ use crate::trace::SpanContext;
 
 /// A request's head has to arrive in this time.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
-/// A new connection whose client has said nothing is kept for so long when the service closes.
+/// A connection on which nothing is under way is kept for so long when the service closes: what its
+/// client has sent already is read then, even if the workers were too busy for it until now.
 const UNREAD: Duration = Duration::from_millis(20);
 /// Connections that the system accepted before the listener was closed, taken at most: the longest
 /// queue that Linux keeps by default.
@@ -148,16 +150,19 @@ where
     B::Error: Into<BoxError>,
 {
     let _open = open;
-    // What the client has sent already is answered, even if the workers were too busy to read it
-    // until now: hyper closes a connection on which it has read nothing.
-    let closing = async {
+    // The runtime learns of what clients have sent when it next asks the system, and it asks the
+    // system before it lets a timer end.
+    let mut closing = pin!(async {
         server.closing.cancelled().await;
         tokio::time::sleep(UNREAD).await;
-    };
+    });
+    // Hyper closes a connection on which it has read nothing. A connection counts as readable when it
+    // is new, so only a look at its first byte says that there is one.
+    let mut first = [0];
     tokio::select! {
         biased;
-        readable = stream.readable() => if readable.is_err() { return },
-        () = closing => return,
+        peeked = stream.peek(&mut first) => if !matches!(peeked, Ok(1)) { return },
+        () = &mut closing => return,
     }
     // Small answers must not wait for an acknowledgement; without it they are only slower.
     let _ = stream.set_nodelay(true);
@@ -215,7 +220,7 @@ where
     tokio::select! {
         biased;
         _ = connection.as_mut() => return,
-        () = server.closing.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = &mut closing => connection.as_mut().graceful_shutdown(),
         () = says_goodbye => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

@@ -112,6 +112,53 @@ fn a_drain_lets_requests_and_their_children_end() {
     );
 }
 
+/// While its only worker is blocked, a service is told to stop and clients send requests on connections
+/// that it has, one of which has had an answer before: the system has the bytes, the runtime does not
+/// know of them.
+#[test]
+fn what_was_sent_while_the_worker_was_blocked_is_answered_by_the_drain() {
+    let _alone = alone();
+    let (begun, is_blocked) = mpsc::channel();
+    let block = move || {
+        let begun = begun.clone();
+        async move {
+            let _ = begun.send(());
+            std::thread::sleep(Duration::from_millis(400));
+            "late"
+        }
+    };
+    let router = Router::new()
+        .route("/", get(|| async { "hi" }))
+        .route("/block", get(block));
+    let service = Service::start(Kit::builder("test").workers(1), router);
+    let address = service.address;
+    let mut clients: Vec<TcpStream> = (0..4)
+        .map(|_| TcpStream::connect(address).expect("it listens"))
+        .collect();
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    clients[0].write_all(request).expect("it reads");
+    let mut answer = [0; 1024];
+    let got = clients[0].read(&mut answer).expect("it answers");
+    assert!(answer[..got].ends_with(b"hi"));
+    // It has accepted the others when it answers one that came after them.
+    assert!(ask(address, "/", "").ends_with("hi"));
+    let blocking = std::thread::spawn(move || ask(address, "/block", ""));
+    is_blocked.recv().expect("the worker is blocked");
+    for client in &mut clients {
+        client.write_all(request).expect("the system takes it");
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let (ended, _) = service.end();
+    assert!(ended.is_ok(), "{ended:?}");
+    assert!(blocking.join().expect("it was answered").ends_with("late"));
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("it is answered");
+        assert!(answer.ends_with("hi"), "{answer:?}");
+        assert!(answer.contains("connection: close"), "{answer:?}");
+    }
+}
+
 #[test]
 fn an_idle_keep_alive_connection_does_not_hold_a_drain_up() {
     let _alone = alone();
