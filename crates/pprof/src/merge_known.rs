@@ -4,8 +4,8 @@
 //! a time: no lookup waits for another one's memory, as it does when samples ask for one
 //! row after the other. Nothing is added, so new rows come in the order of their use.
 
+use crate::hash::hash_of;
 use crate::merge_tables::{Moved, Tables, UNMOVED, key_of};
-use crate::places::hash_of;
 use crate::{Function, FunctionId, Line, LocationId, Mapping, MappingId, Profile, StringId};
 
 impl Tables {

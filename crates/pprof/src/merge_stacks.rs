@@ -5,9 +5,9 @@
 //! the batch, one table after the other: the loads of different samples do not
 //! depend on each other, and the processor has many of them under way at once.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
-use crate::hash::Quick;
+use crate::hash::hasher;
 use crate::places::Places;
 use crate::samples::Samples;
 use crate::{Label, LocationId, Sample};
@@ -108,7 +108,7 @@ impl Stacks {
 }
 
 fn hash(stack: &[LocationId], labels: &[Label]) -> u32 {
-    let mut hasher = Quick::default().build_hasher();
+    let mut hasher = hasher();
     // Two ids at a time: each step waits for the one before it.
     let (pairs, rest) = stack.as_chunks::<2>();
     for [one, other] in pairs {

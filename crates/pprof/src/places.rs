@@ -3,9 +3,6 @@
 //! A key is the row itself: a copy beside it would be most of what merging takes.
 //! So whoever looks says which rows are equal to what is looked for.
 
-use std::hash::{BuildHasher, Hash};
-
-use crate::hash::Quick;
 use crate::profile::row;
 
 /// Slots of the first table; a power of two.
@@ -72,12 +69,6 @@ impl Places {
             at = (at + 1) & mask;
         }
     }
-}
-
-/// The hash of `key` for [`Places`].
-#[inline]
-pub(crate) fn hash_of(key: impl Hash) -> u32 {
-    Quick::default().hash_one(key) as u32
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The string table of a profile: texts back to back in one buffer.
 
 use crate::StringId;
-use crate::places::{Places, hash_of};
+use crate::hash::hash_of;
+use crate::places::Places;
 
 /// The string table; entry 0 is always the empty text.
 #[derive(Clone)]

@@ -55,11 +55,13 @@ pub(crate) const PURE: [&str; 9] = [
     "analyze",
     "report",
 ];
-const FOREIGN_OF_PURE: [&str; 14] = [
+const FOREIGN_OF_PURE: [&str; 15] = [
     // Without its feature loader, which opens files.
     "addr2line",
     "cpp_demangle",
     "flate2",
+    // Without its feature std, which reads the clock.
+    "foldhash",
     "gimli",
     "libdeflater",
     "memchr",
