@@ -21,7 +21,7 @@
 //! another type, and its ids are not seen. There is no exporter in here, and no setting of
 //! OpenTelemetry's: those are its SDK's.
 
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext as OtelContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId,
@@ -32,10 +32,7 @@ use tracing_opentelemetry::{OpenTelemetrySpanExt as _, get_otel_context};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::request::Described;
-use crate::trace::SpanContext;
-
-/// What comes with `traceparent` and belongs to the systems on the way.
-const TRACESTATE: &str = "tracestate";
+use crate::trace::{SpanContext, TRACESTATE};
 
 /// On a span whose ids were asked for: they are final, and stand beside this.
 struct Resolved;
@@ -89,9 +86,10 @@ pub(crate) fn begins<B>(
     described: &Described,
 ) {
     if let Some(remote) = remote {
-        let mut states = request.headers().get_all(TRACESTATE).iter();
-        let state = states.next().and_then(|state| state.to_str().ok());
-        let state: Option<TraceState> = state.and_then(|state| state.parse().ok());
+        let states = request.headers().get_all(TRACESTATE).iter();
+        let states: Result<Vec<&str>, _> = states.map(HeaderValue::to_str).collect();
+        let state: Option<TraceState> =
+            states.ok().and_then(|states| states.join(",").parse().ok());
         let flags = TraceFlags::default().with_sampled(remote.sampled);
         let parent = OtelContext::new(
             TraceId::from_bytes(remote.trace_id.to_be_bytes()),
@@ -103,11 +101,16 @@ pub(crate) fn begins<B>(
         // Refused where there is no such layer, or where it does not take the span.
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
+    describe(span, request.method(), described);
+}
+
+/// What is asked for: of us, or by us.
+pub(crate) fn describe(span: &Span, method: &Method, described: &Described) {
     if described.grpc {
         span.set_attribute("rpc.system.name", "grpc");
         span.set_attribute("rpc.method", described.name.to_string());
     } else {
-        span.set_attribute("http.request.method", request.method().to_string());
+        span.set_attribute("http.request.method", method.to_string());
     }
 }
 
@@ -256,6 +259,7 @@ mod tests {
             .header("content-type", "application/grpc")
             .header("traceparent", CALLER)
             .header("tracestate", "vendor=x")
+            .header("tracestate", "other=y")
             .body(())
             .expect("it is a request")
     }
@@ -271,7 +275,11 @@ mod tests {
         let (span, lines) = ask(grpc(), None);
         assert_eq!(span.span_context.trace_id().to_string(), CALLER[3..35]);
         assert_eq!(span.parent_span_id.to_string(), CALLER[36..52]);
-        assert_eq!(span.span_context.trace_state().get("vendor"), Some("x"));
+        let state = span.span_context.trace_state();
+        assert_eq!(
+            (state.get("vendor"), state.get("other")),
+            (Some("x"), Some("y"))
+        );
         assert_eq!(span.name, "orders.v1.Orders/Get");
         assert_eq!(span.span_kind, opentelemetry::trace::SpanKind::Server);
         assert_eq!(lines[0]["trace_id"], CALLER[3..35]);
@@ -296,6 +304,25 @@ mod tests {
         assert_eq!(span.name, "GET /orders/{}");
         let status = attribute(&span, "http.response.status_code");
         assert_eq!(status.as_deref(), Some("200"));
+    }
+
+    #[tokio::test]
+    async fn a_call_is_exported_under_the_name_of_what_it_asks_for() {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
+        let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans));
+        let mut calls = crate::outgoing::CallLayer::new().layer(Answers(None));
+        drop(calls.call(grpc()).await.expect("it answers"));
+        let spans = exporter.get_finished_spans().expect("they were kept");
+        let mut of_calls = spans.iter().filter(|span| span.name != "unexported");
+        let (call, more) = (of_calls.next().expect("it has a span"), of_calls.next());
+        assert!(more.is_none());
+        assert_eq!(call.name, "orders.v1.Orders/Get");
+        assert_eq!(call.span_kind, opentelemetry::trace::SpanKind::Client);
+        assert_eq!(attribute(call, "rpc.system.name").as_deref(), Some("grpc"));
     }
 
     #[test]

@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::HeaderValue;
 use pin_project_lite::pin_project;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::labels::{self, Labels, Registered};
 use crate::tasks::{ById, Kind};
+use crate::trace::Carried;
 
 thread_local! {
     static CURRENT: RefCell<Option<Scope>> = const { RefCell::new(None) };
@@ -47,7 +47,7 @@ struct Inner {
     /// None until somebody asks for it, which few requests do.
     cancelled: OnceLock<CancellationToken>,
     labels: Registered,
-    baggage: Option<HeaderValue>,
+    carried: Carried,
     children: Mutex<Children>,
     /// Told when the last child has ended.
     gone: tokio::sync::Notify,
@@ -73,34 +73,30 @@ impl Scope {
     /// assert_eq!(batch.deadline(), Some(in_a_minute));
     /// ```
     pub fn new(deadline: Option<Instant>, labels: Labels) -> Self {
-        Self::with_baggage(deadline, labels, None)
+        Self::of(Kind::Child, deadline, labels, Carried::default())
     }
 
     /// A scope of tasks that belong to a generation of the configuration.
     pub(crate) fn of_generation() -> Self {
-        Self::of(Kind::Generation, None, Labels::default(), None)
+        Self::of(
+            Kind::Generation,
+            None,
+            Labels::default(),
+            Carried::default(),
+        )
     }
 
-    pub(crate) fn with_baggage(
-        deadline: Option<Instant>,
-        labels: Labels,
-        baggage: Option<HeaderValue>,
-    ) -> Self {
-        Self::of(Kind::Child, deadline, labels, baggage)
+    pub(crate) fn carrying(deadline: Option<Instant>, labels: Labels, carried: Carried) -> Self {
+        Self::of(Kind::Child, deadline, labels, carried)
     }
 
-    fn of(
-        children_are: Kind,
-        deadline: Option<Instant>,
-        labels: Labels,
-        baggage: Option<HeaderValue>,
-    ) -> Self {
+    fn of(children_are: Kind, deadline: Option<Instant>, labels: Labels, carried: Carried) -> Self {
         Scope(Arc::new(Inner {
             children_are,
             deadline,
             cancelled: OnceLock::new(),
             labels: labels::register(labels),
-            baggage,
+            carried,
             children: Mutex::default(),
             gone: tokio::sync::Notify::new(),
         }))
@@ -207,8 +203,8 @@ impl Scope {
         &self.0.labels
     }
 
-    pub(crate) fn baggage(&self) -> Option<&HeaderValue> {
-        self.0.baggage.as_ref()
+    pub(crate) fn carried(&self) -> &Carried {
+        &self.0.carried
     }
 
     /// Keeps a place for a child that is about to be spawned: it may end before [`Scope::adopt`].
@@ -264,7 +260,7 @@ impl Scope {
             deadline: None,
             cancelled: OnceLock::new(),
             labels: self.0.labels.clone(),
-            baggage: self.0.baggage.clone(),
+            carried: self.0.carried.clone(),
             children: Mutex::default(),
             gone: tokio::sync::Notify::new(),
         }))

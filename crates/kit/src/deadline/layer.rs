@@ -17,7 +17,7 @@ use super::grpc_timeout::{self, GRPC_TIMEOUT};
 use super::guard::{self, Guard};
 use crate::request::Described;
 use crate::scope::{Entered, Scope};
-use crate::trace::{BAGGAGE, SpanContext};
+use crate::trace::{Carried, SpanContext};
 
 /// More would overflow clocks; nobody waits so long.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -128,8 +128,8 @@ where
         };
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let trace_id = SpanContext::current().map_or(0, |context| context.trace_id);
-        let baggage = request.headers().get(BAGGAGE).cloned();
-        let scope = Scope::with_baggage(deadline, described.labels(trace_id), baggage);
+        let carried = Carried::from_headers(request.headers(), trace_id);
+        let scope = Scope::carrying(deadline, described.labels(trace_id), carried);
         let entered = Entered::enter(Some(scope));
         let handler = self.inner.call(request);
         let scope = entered.leave();

@@ -22,7 +22,7 @@ use super::retry::{Replayed, Retries, RetryingLayer};
 use crate::deadline::grpc_timeout::{self, GRPC_TIMEOUT};
 use crate::request::Described;
 use crate::scope::Scope;
-use crate::trace::{BAGGAGE, SpanContext, TRACEPARENT};
+use crate::trace::{SpanContext, TRACEPARENT};
 
 /// What a call may take that nobody gave a deadline.
 const DEFAULT: Duration = Duration::from_secs(10);
@@ -39,7 +39,8 @@ pub(super) struct CallDeadline(pub(super) Instant);
 /// call has already (`grpc-timeout`). It holds for the answer's head and body. When it passes the
 /// call is dropped, which resets its stream; a gRPC caller gets status 4, another one
 /// [`CallError::DeadlineExceeded`]. gRPC calls carry what is left as `grpc-timeout`; every call
-/// carries `traceparent`, and the `baggage` that the request came with.
+/// carries `traceparent`, and the `baggage` that the request came with. Its `tracestate` goes with calls
+/// of the same trace.
 ///
 /// ```
 /// use std::time::Duration;
@@ -162,7 +163,10 @@ where
         ];
         let left = left.into_iter().flatten().min().unwrap_or(DEFAULT);
         let deadline = began + left;
-        let span = tracing::info_span!("call", otel.kind = "client", to = &*described.name);
+        let name = &*described.name;
+        let span = tracing::info_span!("call", otel.kind = "client", otel.name = name, to = name);
+        #[cfg(feature = "otel")]
+        crate::otel::describe(&span, request.method(), &described);
         request.extensions_mut().insert(CallDeadline(deadline));
         let headers = request.headers_mut();
         if described.grpc {
@@ -172,10 +176,9 @@ where
         if let Some(context) = context {
             headers.insert(TRACEPARENT, context.to_header());
         }
-        if let Some(baggage) = scope.as_ref().and_then(Scope::baggage)
-            && !headers.contains_key(BAGGAGE)
-        {
-            headers.insert(BAGGAGE, baggage.clone());
+        if let Some(scope) = &scope {
+            let trace_id = context.map_or(0, |context| context.trace_id);
+            scope.carried().apply(headers, trace_id);
         }
         // Without any time left nothing is sent: the receiver would only work for nobody.
         let call = (!left.is_zero()).then(|| span.in_scope(|| self.inner.call(request)));
@@ -255,6 +258,7 @@ mod tests {
     use super::*;
     use crate::labels::Labels;
     use crate::logs::JsonLayer;
+    use crate::trace::{BAGGAGE, Carried, TRACESTATE};
 
     /// A receiver that keeps the headers it got, and takes its time.
     #[derive(Clone, Default)]
@@ -303,8 +307,10 @@ mod tests {
         let receiver = Receiver::default();
         let mut calls = CallLayer::new().layer(receiver.clone());
         let deadline = Instant::now() + Duration::from_secs(5);
-        let baggage = http::HeaderValue::from_static("tenant=a");
-        let scope = Scope::with_baggage(Some(deadline), Labels::default(), Some(baggage));
+        let mut came = HeaderMap::new();
+        came.insert(BAGGAGE, http::HeaderValue::from_static("tenant=a"));
+        let carried = Carried::from_headers(&came, 0);
+        let scope = Scope::carrying(Some(deadline), Labels::default(), carried);
         scope
             .run(async {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -439,12 +445,18 @@ mod tests {
         let _default = tracing::subscriber::set_default(subscriber);
         let span = tracing::info_span!("request");
         let own = span.in_scope(SpanContext::current).expect("it has ids");
-        async { calls.call(grpc()).await.expect("it answers") }
+        let mut came = HeaderMap::new();
+        came.insert(TRACEPARENT, own.child().to_header());
+        came.insert(TRACESTATE, http::HeaderValue::from_static("vendor=x"));
+        let carried = Carried::from_headers(&came, own.trace_id);
+        Scope::carrying(None, Labels::default(), carried)
+            .run(async { calls.call(grpc()).await.expect("it answers") })
             .instrument(span)
             .await;
         let got = receiver.got.lock().expect("nobody panics");
         let sent = SpanContext::from_headers(&got[0]).expect("it is well formed");
         assert_eq!(sent.trace_id, own.trace_id);
         assert_ne!(sent.span_id, own.span_id, "the call is a span of its own");
+        assert_eq!(got[0][TRACESTATE], "vendor=x");
     }
 }

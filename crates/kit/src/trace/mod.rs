@@ -4,6 +4,7 @@
 //! puts them there when a span begins: a child takes the trace of its parent, a root the context
 //! that came with the request, or a new trace. Whoever has a span can ask for its ids.
 
+mod carried;
 mod layer;
 mod traceparent;
 
@@ -14,8 +15,9 @@ use tracing::Dispatch;
 use tracing::span;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+pub(crate) use carried::Carried;
 pub use layer::{TraceLayer, Traced, TracedBody, TracedFuture};
-pub use traceparent::{BAGGAGE, TRACEPARENT};
+pub use traceparent::{BAGGAGE, TRACEPARENT, TRACESTATE};
 
 /// Where a span stands in its trace.
 ///

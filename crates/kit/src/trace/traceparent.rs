@@ -6,6 +6,8 @@ use super::{SpanContext, push_hex};
 
 /// The header that carries trace id, span id and flags.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header that carries what the tracing systems on the way add to `traceparent`.
+pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The header that carries what the application itself wants to travel with a request.
 pub const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
