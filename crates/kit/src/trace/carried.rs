@@ -9,9 +9,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{BAGGAGE, SpanContext, TRACESTATE};
 
-/// The headers of a request that its calls carry on. Without any it takes no memory of its own.
+/// The headers of a request that its calls carry on; most requests have none.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Carried {
+pub(crate) struct Carried(Option<Box<Headers>>);
+
+#[derive(Debug, Clone)]
+struct Headers {
     baggage: Vec<HeaderValue>,
     /// Of this trace.
     trace_id: u128,
@@ -21,27 +24,31 @@ pub(crate) struct Carried {
 impl Carried {
     /// What came with a request that is of the trace `trace_id`, or of none (0).
     pub(crate) fn from_headers(headers: &HeaderMap, trace_id: u128) -> Self {
-        let mut carried = Carried {
+        let has_state = trace_id != 0 && headers.contains_key(TRACESTATE);
+        if !has_state && !headers.contains_key(BAGGAGE) {
+            return Carried(None);
+        }
+        // It means nothing without the context that it came with.
+        let remote = SpanContext::from_headers(headers).filter(|_| has_state);
+        let is_of_this = remote.is_some_and(|remote| remote.trace_id == trace_id);
+        Carried(Some(Box::new(Headers {
             baggage: all(headers, BAGGAGE),
             trace_id,
-            trace_state: Vec::new(),
-        };
-        if trace_id != 0 {
-            carried.trace_state = all(headers, TRACESTATE);
-            // It means nothing without the context that it came with.
-            let of_this = || SpanContext::from_headers(headers).map(|remote| remote.trace_id);
-            if !carried.trace_state.is_empty() && of_this() != Some(trace_id) {
-                carried.trace_state.clear();
-            }
-        }
-        carried
+            trace_state: match is_of_this {
+                true => all(headers, TRACESTATE),
+                false => Vec::new(),
+            },
+        })))
     }
 
     /// Puts it onto a call of the trace `trace_id`, which keeps what it has already.
     pub(crate) fn apply(&self, headers: &mut HeaderMap, trace_id: u128) {
-        put(headers, BAGGAGE, &self.baggage);
-        if trace_id == self.trace_id {
-            put(headers, TRACESTATE, &self.trace_state);
+        let Some(carried) = &self.0 else {
+            return;
+        };
+        put(headers, BAGGAGE, &carried.baggage);
+        if trace_id == carried.trace_id {
+            put(headers, TRACESTATE, &carried.trace_state);
         }
     }
 }
