@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use shakedown_evidence::bundle::{BundleError, Writer};
 use shakedown_evidence::secret::Known;
 use shakedown_evidence::{
-    At, Event, Evidence, GoroutineGroup, HeapSite, Interner, LiveHeap, Mark, ProbeFailure,
+    Alive, At, Event, Evidence, GoroutineGroup, HeapSite, Interner, LiveHeap, Mark, ProbeFailure,
     ProbeKind, Snapshot, Stack, Trouble,
 };
 use tokio::sync::watch;
@@ -125,11 +125,15 @@ impl Recorder {
     }
 
     /// Records a live heap: stacks that are new first, then the heap that names them.
-    pub fn live_heap(&self, mut heap: LiveHeap, sites: Vec<(Stack, u64)>) {
+    pub fn live_heap(&self, mut heap: LiveHeap, sites: Vec<(Stack, Alive)>) {
         let mut record = self.lock();
-        for (stack, bytes) in sites {
+        for (stack, Alive { bytes, samples }) in sites {
             let stack = record.position(stack);
-            heap.sites.push(HeapSite { stack, bytes });
+            heap.sites.push(HeapSite {
+                stack,
+                bytes,
+                samples,
+            });
         }
         record.add(Event::LiveHeap(heap));
         drop(record);

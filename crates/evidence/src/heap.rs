@@ -7,6 +7,8 @@
 //! scaleHeapSample in google/pprof, profile/legacy_profile.go. shakedown-kit writes the same text for
 //! services in Rust, without the objects.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{At, Frame, Stack};
@@ -40,6 +42,18 @@ pub struct HeapSite {
     pub stack: usize,
     /// Bytes.
     pub bytes: u64,
+    /// The sampled allocations that the estimate rests on; 0 where that is not known.
+    #[serde(default)]
+    pub samples: u64,
+}
+
+/// What is alive of what one place has allocated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Alive {
+    /// Bytes, estimated.
+    pub bytes: u64,
+    /// The samples behind them; 0 where the profile does not say.
+    pub samples: u64,
 }
 
 /// A live heap as its text shows it.
@@ -49,8 +63,8 @@ pub struct ParsedHeap {
     pub bytes: u64,
     /// HeapObjects; 0 where only the bytes are counted.
     pub objects: u64,
-    /// The largest sites with their estimated bytes, largest first.
-    pub sites: Vec<(Stack, u64)>,
+    /// The largest sites, largest first.
+    pub sites: Vec<(Stack, Alive)>,
 }
 
 /// Reads the text of `heap?debug=1`.
@@ -96,8 +110,8 @@ pub fn parse_heap(text: &[u8]) -> Result<ParsedHeap, String> {
 struct Sites {
     /// Bytes between two samples; 0 or 1: everything was sampled.
     rate: u64,
-    found: Vec<(Stack, u64)>,
-    current: Option<(Stack, u64)>,
+    found: Vec<(Stack, Alive)>,
+    current: Option<(Stack, Alive)>,
 }
 
 impl Sites {
@@ -120,16 +134,20 @@ impl Sites {
         }
         self.close();
         if let Some((objects, bytes)) = counts(line).filter(|(_, bytes)| *bytes > 0) {
-            self.current = Some((Stack::default(), scaled(objects, bytes, self.rate)));
+            let alive = Alive {
+                bytes: scaled(objects, bytes, self.rate),
+                samples: objects,
+            };
+            self.current = Some((Stack::default(), alive));
         }
     }
 
     fn close(&mut self) {
-        let Some((stack, bytes)) = self.current.take() else {
+        let Some((stack, alive)) = self.current.take() else {
             return;
         };
         if !stack.frames.is_empty() {
-            self.found.push((stack, bytes));
+            self.found.push((stack, alive));
         }
         // One object size, one record: the same stack comes several times. What is far below the
         // largest is forgotten now and then, so that a long text takes no more memory.
@@ -139,19 +157,22 @@ impl Sites {
     }
 
     fn shrink(&mut self, most: usize) {
-        let mut merged: std::collections::HashMap<Stack, u64> = std::collections::HashMap::new();
-        for (stack, bytes) in self.found.drain(..) {
+        let mut merged: HashMap<Stack, Alive> = HashMap::new();
+        for (stack, alive) in self.found.drain(..) {
             let sum = merged.entry(stack).or_default();
-            *sum = sum.saturating_add(bytes);
+            sum.bytes = sum.bytes.saturating_add(alive.bytes);
+            sum.samples = sum.samples.saturating_add(alive.samples);
         }
         self.found = merged.into_iter().collect();
         // Equal ones by their stacks, so that the same text gives the same answer.
-        self.found
-            .sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.frames.cmp(&b.0.frames)));
+        self.found.sort_unstable_by(|a, b| {
+            let largest = b.1.bytes.cmp(&a.1.bytes);
+            largest.then_with(|| a.0.frames.cmp(&b.0.frames))
+        });
         self.found.truncate(most);
     }
 
-    fn largest(mut self) -> Vec<(Stack, u64)> {
+    fn largest(mut self) -> Vec<(Stack, Alive)> {
         self.close();
         self.shrink(SITES_MAX);
         self.found
@@ -217,13 +238,16 @@ mod tests {
         let sites: Vec<_> = heap
             .sites
             .iter()
-            .map(|(stack, bytes)| (stack.frames[0].function.as_str(), *bytes / 1000))
+            .map(|(stack, alive)| {
+                let function = stack.frames[0].function.as_str();
+                (function, alive.bytes / 1000, alive.samples)
+            })
             .collect();
         assert_eq!(
             sites,
             [
-                ("encoding/json.Marshal", 5777),
-                ("shop.test/a.(*Cache).Put", 829)
+                ("encoding/json.Marshal", 5777, 11),
+                ("shop.test/a.(*Cache).Put", 829, 1)
             ]
         );
         let (put, _) = &heap.sites[1];
@@ -256,7 +280,7 @@ mod tests {
         let heap = parse_heap(text.as_bytes()).expect("a heap profile");
         assert_eq!(heap.sites.len(), SITES_MAX);
         assert_eq!(heap.sites[0].0.frames[0].function, "main.f9999");
-        assert_eq!(heap.sites[0].1, 10_000);
+        assert_eq!(heap.sites[0].1.bytes, 10_000);
     }
 
     #[test]

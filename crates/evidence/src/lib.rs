@@ -46,7 +46,7 @@ pub use goroutines::{
     Frame, GoroutineGroup, Interner, ParsedGoroutines, Snapshot, SnapshotForm, Stack, parse_counts,
     parse_full, parse_quit, parse_total,
 };
-pub use heap::{HeapSite, LiveHeap, ParsedHeap, parse_heap};
+pub use heap::{Alive, HeapSite, LiveHeap, ParsedHeap, parse_heap};
 pub use process::{
     BuildInfo, Connections, Exit, FurtherStart, Listener, ListenerFacts, Method, Methods, Module,
     ProcessStarted, Readiness, Role, Speaks, StopReport,

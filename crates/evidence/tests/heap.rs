@@ -25,11 +25,12 @@ proptest! {
         prop_assert_eq!((heap.bytes, heap.objects), (alive, 7));
         let mut wanted: Vec<u64> = sites.iter().map(|(_, bytes)| u64::from(*bytes)).collect();
         wanted.sort_unstable_by(|a, b| b.cmp(a));
-        let read: Vec<u64> = heap.sites.iter().map(|(_, bytes)| *bytes).collect();
+        let read: Vec<u64> = heap.sites.iter().map(|(_, alive)| alive.bytes).collect();
         prop_assert_eq!(read, wanted);
-        for (stack, bytes) in &heap.sites {
+        for (stack, alive) in &heap.sites {
             let line = usize::try_from(stack.frames[0].line).expect("a small line");
-            prop_assert_eq!(u64::from(sites[line - 1].1), *bytes);
+            let (objects, bytes) = sites[line - 1];
+            prop_assert_eq!((objects.into(), bytes.into()), (alive.samples, alive.bytes));
         }
     }
 

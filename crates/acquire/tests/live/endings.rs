@@ -146,8 +146,11 @@ struct Owner {
 impl Owner {
     async fn start(case: &str) -> Self {
         let mark = format!("{case}-{}", std::process::id());
-        let mut command = Command::new(std::env::current_exe().expect("a test has a file"));
+        // Whoever starts the tests in the background of a shell has them ignore SIGINT.
+        let mut command = Command::new("env");
         command
+            .arg("--default-signal=INT")
+            .arg(std::env::current_exe().expect("a test has a file"))
             .args([OWNER, &mark, FAMILY])
             .stdout(Stdio::piped())
             .process_group(0);

@@ -4,16 +4,16 @@
 //! serve as the place only. A warning: no run is long enough to tell a leak from a cache that has
 //! room for more than the run sends.
 
-use std::collections::BTreeMap;
+mod sites;
 
 use shakedown_evidence::labels::{BATCHES, HELD};
-use shakedown_evidence::{At, Evidence, LiveHeap, Stack, handler};
+use shakedown_evidence::{At, Evidence, LiveHeap};
 use shakedown_findings::{Certainty, Exhibit, Finding, Item, RuleMeta, Severity};
 
 use super::batches::{
     HELD_MIN, labels, points, real, real64, requests_after, unanswered, untested,
 };
-use crate::exhibits::{self, short};
+use crate::exhibits;
 use crate::judgement::Found;
 use crate::target::repeat;
 use crate::{Judgement, Rule};
@@ -152,46 +152,19 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The places that grew, most first, by estimate, with the largest stack of each.
-    ///
-    /// By place and not by stack: what one path frees and another allocates anew, as the refresh of
-    /// a cache does, has not grown.
-    fn sites(&self, seen: &'a Evidence) -> Vec<(&'a Stack, f64)> {
-        let mut places: BTreeMap<String, (f64, f64, &Stack)> = BTreeMap::new();
-        for (heap, sign) in [(self.marks[BATCHES], 1.0), (self.marks[0], -1.0)] {
-            for site in &heap.sites {
-                let Some(stack) = seen.stacks.get(site.stack) else {
-                    continue;
-                };
-                let change = sign * real64(site.bytes);
-                let place = places.entry(line(seen, stack));
-                let (grown, largest, of) = place.or_insert((0.0, change, stack));
-                *grown += change;
-                if change > *largest {
-                    (*largest, *of) = (change, stack);
-                }
-            }
-        }
-        let mut sites: Vec<(&Stack, f64)> = places
-            .into_values()
-            .filter(|(grown, ..)| *grown > 0.0)
-            .map(|(grown, _, stack)| (stack, grown))
-            .collect();
-        sites.sort_by(|a, b| b.1.total_cmp(&a.1));
-        sites
-    }
-
     fn finding(&self, seen: &Evidence) -> Finding {
         let rise = self.rise();
-        let sites = self.sites(seen);
-        let top = sites.first().filter(|(_, grown)| *grown >= rise * SITE_MIN);
+        let sites = sites::of(seen, &self.marks);
+        let least = rise * SITE_MIN;
+        let top = sites::sure(&sites, least).map(|site| site.stack);
         let place = top
-            .and_then(|(stack, _)| exhibits::own_place(seen, stack))
+            .and_then(|stack| exhibits::own_place(seen, stack))
             .map(exhibits::location);
-        let subject = top.map_or_else(|| "live heap".to_owned(), |(stack, _)| name(seen, stack));
-        let from = top.map_or_else(String::new, |_| {
-            format!(" Most of what grew was allocated in {subject}.")
-        });
+        let subject = top.map_or_else(|| "live heap".to_owned(), |stack| sites::name(seen, stack));
+        let from = match top {
+            Some(_) => format!(" Most of what grew was allocated in {subject}."),
+            None => " Where that was allocated the samples of one run cannot tell: compare two heap profiles, an hour apart.".to_owned(),
+        };
         let mut exhibits: Vec<Exhibit> =
             exhibits::source(seen, place.as_ref()).into_iter().collect();
         exhibits.push(Exhibit::Series {
@@ -207,8 +180,8 @@ impl<'a> Series<'a> {
         let lines: Vec<String> = sites
             .iter()
             .take(SITES)
-            .filter(|(_, grown)| *grown >= rise * SITE_MIN)
-            .map(|(stack, grown)| format!("+{} {}", bytes(*grown), line(seen, stack)))
+            .filter(|site| site.grown >= least)
+            .map(|site| format!("+{} {}", bytes(site.grown), sites::line(seen, site.stack)))
             .collect();
         if !lines.is_empty() {
             exhibits.push(Exhibit::Quote {
@@ -216,7 +189,7 @@ impl<'a> Series<'a> {
                 lines,
             });
         }
-        if let Some((stack, _)) = top {
+        if let Some(stack) = top {
             exhibits.push(exhibits::stack("where it was allocated", stack));
         }
         Found {
@@ -238,27 +211,6 @@ impl<'a> Series<'a> {
     }
 }
 
-/// The service's own function nearest to the allocation, else the one that allocated.
-fn name(seen: &Evidence, stack: &Stack) -> String {
-    let frame = handler::own_frames(stack, seen.build.as_ref())
-        .next()
-        .or_else(|| stack.frames.first());
-    frame.map_or_else(String::new, |frame| short(&frame.function).to_owned())
-}
-
-fn line(seen: &Evidence, stack: &Stack) -> String {
-    let own = handler::own_frames(stack, seen.build.as_ref()).next();
-    let frame = own.or_else(|| stack.frames.first());
-    frame.map_or_else(String::new, |frame| {
-        format!(
-            "{} {}:{}",
-            short(&frame.function),
-            exhibits::base(&frame.file),
-            frame.line
-        )
-    })
-}
-
 /// `640 B`, `22 kB`, `2.6 MB`.
 fn bytes(count: f64) -> String {
     if count >= 1e7 {
@@ -274,7 +226,7 @@ fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_evidence::{Event, Frame, HeapSite, PprofEndpoint};
+    use shakedown_evidence::{Event, Frame, HeapSite, PprofEndpoint, Stack};
 
     use super::super::batches::built::{marks, run};
     use super::*;
@@ -301,7 +253,11 @@ mod tests {
             }));
         }
         for ((at, label), kilobytes) in marks().into_iter().zip(kilobytes) {
-            let site = |stack, bytes| HeapSite { stack, bytes };
+            let site = |stack, bytes| HeapSite {
+                stack,
+                bytes,
+                samples: bytes / 1000,
+            };
             seen.apply(Event::LiveHeap(LiveHeap {
                 at,
                 until: at,
@@ -379,9 +335,33 @@ mod tests {
             heap.sites.push(HeapSite {
                 stack: 2,
                 bytes: moved,
+                samples: moved / 1000,
             });
         }
         assert_eq!(judge(&seen).findings[0].subject, "main.(*cache).put");
+    }
+
+    #[test]
+    fn where_it_grew_is_not_said_by_too_few_samples() {
+        // Of a run: a cache of 7 MB was renewed, and by luck its new objects were sampled and its
+        // old ones were not; the 2.6 MB that did stay were five samples.
+        let mut seen = built([9467, 10_125, 10_786, 11_450, 12_107, 12_102]);
+        let renewed = [5780, 6830, 7350, 8400, 8930, 9450];
+        let kept = [1620, 2160, 2160, 2700, 3250, 3250];
+        for unknown in [false, true] {
+            for (heap, kilobytes) in seen.heaps.iter_mut().zip(renewed.into_iter().zip(kept)) {
+                for (site, kilobytes) in heap.sites.iter_mut().zip([kilobytes.0, kilobytes.1]) {
+                    site.bytes = kilobytes * 1000;
+                    site.samples = if unknown { 0 } else { kilobytes / 527 };
+                }
+            }
+            let finding = &judge(&seen).findings[0];
+            assert_eq!(
+                (finding.subject.as_str(), &finding.location),
+                ("live heap", &None)
+            );
+            assert!(finding.message.contains("an hour apart"), "{finding:?}");
+        }
     }
 
     #[test]
