@@ -8,6 +8,7 @@ use shakedown_pprof::goroutine::{Counts, Dump};
 const LIMITS: Limits = Limits {
     inflated_bytes: 16 << 20,
     decoded_bytes: 64 << 20,
+    frames: 1 << 20,
 };
 
 fuzz_target!(|bytes: &[u8]| {

@@ -7,7 +7,7 @@ use shakedown_evidence::resources::{counted, kind_of_file};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(heap) = parse_heap(bytes) {
-        assert!(heap.sites.is_sorted_by(|a, b| a.1 >= b.1));
+        assert!(heap.sites.is_sorted_by(|a, b| a.1.bytes >= b.1.bytes));
         assert!(heap.sites.iter().all(|(stack, _)| !stack.frames.is_empty()));
         let frames: usize = heap.sites.iter().map(|(stack, _)| stack.frames.len()).sum();
         assert!(frames <= bytes.split(|byte| *byte == b'\n').count());

@@ -8,6 +8,7 @@ use shakedown_pprof::{Limits, Profile};
 const LIMITS: Limits = Limits {
     inflated_bytes: 1 << 20,
     decoded_bytes: 16 << 20,
+    frames: 1 << 16,
 };
 
 fuzz_target!(|bytes: &[u8]| {

@@ -12,6 +12,12 @@ use crate::gathered::Gathered;
 use crate::remote::Symbols;
 use crate::{Request, Stop, World, binaries, saved, symbolize, url};
 
+/// Bytes of a profile after decompression, which a person named: forty times the largest of the field.
+/// A bomb of a few megabytes would otherwise take all memory of the machine.
+const INFLATED_MAX: u64 = 4 << 30;
+/// Bytes of its tables.
+const DECODED_MAX: u64 = 16 << 30;
+
 /// Sources fetched at once; more are fetched after these.
 const AT_ONCE: usize = 128;
 
@@ -178,10 +184,10 @@ fn decode(
     arguments: &Arguments,
     world: &mut dyn World,
 ) -> Result<Profile, String> {
-    // A person named this file: nothing but memory limits it.
     let limits = Limits {
-        inflated_bytes: usize::MAX >> 1,
-        decoded_bytes: usize::MAX >> 1,
+        inflated_bytes: usize::try_from(INFLATED_MAX).unwrap_or(usize::MAX),
+        decoded_bytes: usize::try_from(DECODED_MAX).unwrap_or(usize::MAX),
+        ..Limits::default()
     };
     // Merging keeps stacks with different labels apart, and so the order of edges; what is
     // saved is saved whole.

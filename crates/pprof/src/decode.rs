@@ -62,7 +62,9 @@ impl Profile {
         };
         if matches!(
             error,
-            DecodeError::TooLarge { .. } | DecodeError::Concatenated
+            DecodeError::TooLarge { .. }
+                | DecodeError::TooManyFrames { .. }
+                | DecodeError::Concatenated
         ) {
             return Err(error);
         }
@@ -115,7 +117,7 @@ fn decode_proto(plain: &[u8], limits: &Limits) -> Decoded<Profile> {
     decoder.mappings(whole, &survey.table(3))?;
     decoder.locations(whole, &survey.table(4))?;
     decoder.samples(whole, &survey.table(2))?;
-    Ok(decoder.finish())
+    decoder.finish(limits)
 }
 
 /// A profile under way; the tables are read in the order of the methods.
@@ -138,12 +140,13 @@ impl Decoder {
         }
     }
 
-    pub(crate) fn finish(mut self) -> Profile {
+    pub(crate) fn finish(mut self, limits: &Limits) -> Decoded<Profile> {
+        self.profile.check_frames(limits)?;
         let numbers = &mut self.profile.numbers;
         numbers.mappings.finish();
         numbers.functions.finish();
         numbers.locations.finish();
-        self.profile
+        Ok(self.profile)
     }
 
     pub(crate) fn strings(&mut self, whole: Message<'_>, table: &Table) -> Decoded {

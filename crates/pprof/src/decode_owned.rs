@@ -29,7 +29,6 @@ impl Columns {
     };
 
     /// Stacks and values.
-    #[cfg(any(test, feature = "report"))]
     pub(crate) const STACKS: Columns = Columns {
         labels: false,
         stacks: true,
@@ -124,7 +123,7 @@ fn decode(bytes: Vec<u8>, limits: &Limits, columns: Columns) -> Result<Profile, 
     decoder.locations(Message::new(&plain), &survey.table(4))?;
     cut(&mut plain, end_of(&[2]));
     decoder.pack(plain, survey.table(2), columns)?;
-    Ok(decoder.finish())
+    decoder.finish(limits)
 }
 
 /// Gives back the memory of what comes after `end`.

@@ -49,6 +49,12 @@ pub enum DecodeError {
         /// The bound, in bytes.
         limit: usize,
     },
+    /// Inlined calls make stacks longer than [`crate::Limits::frames`] has it.
+    #[error("stacks of more than {limit} frames, inlined calls written out")]
+    TooManyFrames {
+        /// The bound.
+        limit: usize,
+    },
     /// A message runs past the end of the input: it was cut, or a length lies.
     #[error("the profile ends early: what begins at byte {at} is not complete")]
     Truncated {

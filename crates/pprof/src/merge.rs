@@ -6,6 +6,9 @@
 //!
 //! Source: google/pprof, profile/merge.go.
 
+use std::collections::HashSet;
+
+use crate::hash::Quick;
 use crate::merge_stacks::Stacks;
 use crate::merge_tables::Tables;
 use crate::{Columns, MappingId, Profile, Sample, StringId, ValueType};
@@ -142,9 +145,10 @@ impl Merger {
         if merged.period == 0 || merged.period < source.period {
             merged.period = source.period;
         }
+        let mut known: HashSet<_, Quick> = merged.comments.iter().copied().collect();
         for &comment in &source.comments {
             let comment = merged.intern(source.text(comment));
-            if !merged.comments.contains(&comment) {
+            if known.insert(comment) {
                 merged.comments.push(comment);
             }
         }

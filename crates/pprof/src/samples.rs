@@ -99,6 +99,15 @@ impl Held {
         }
     }
 
+    /// How many locations all stacks have.
+    pub(crate) fn locations(&self) -> usize {
+        match self.packed() {
+            Some(packed) if packed.columns.stacks => packed.found.locations,
+            Some(_) => 0,
+            None => self.locations.len(),
+        }
+    }
+
     /// The bytes, as long as there are no columns.
     fn packed(&self) -> Option<&Packed> {
         match self.columns.get() {

@@ -186,6 +186,7 @@ fn tables_stop_at_their_bound() {
     let limits = Limits {
         inflated_bytes: 1 << 20,
         decoded_bytes: 10_000,
+        ..Limits::default()
     };
     let mut bytes = field(1, &[0x08, 1]);
     bytes.extend(field(6, b""));
@@ -209,11 +210,48 @@ fn tables_stop_at_their_bound() {
     ));
 }
 
+/// A profile of one stack: a location a hundred times, each with so many inlined calls.
+fn inlined(calls: usize) -> Vec<u8> {
+    let lines = [0x22, 2, 0x08, 1].repeat(calls);
+    let stack = [field(1, &[1; 100]), field(2, &[1])].concat();
+    let parts = [
+        field(1, &[0x08, 1]),
+        field(2, &stack),
+        field(4, &[&[0x08, 1][..], &lines].concat()),
+        function(1),
+        field(6, b""),
+        field(6, b"cpu"),
+    ];
+    parts.concat()
+}
+
+#[test]
+fn inlined_calls_stop_at_their_bound() {
+    let within = |calls, frames| {
+        let limits = Limits {
+            frames,
+            ..Limits::default()
+        };
+        let bytes = inlined(calls);
+        let decoded = Profile::decode_within(&bytes, &limits);
+        let owned = Profile::decode_owned(bytes, &limits);
+        assert_eq!(decoded.as_ref().err(), owned.as_ref().err());
+        decoded.map(|profile| profile.locations().len())
+    };
+    assert_eq!(within(20, 2000), Ok(1));
+    // Sixteen for each location pass whatever the bound, more do not.
+    assert_eq!(within(16, 0), Ok(1));
+    let refused = |limit| Err(DecodeError::TooManyFrames { limit });
+    assert_eq!(within(17, 0), refused(1600));
+    assert_eq!(within(20, 1999), refused(1999));
+}
+
 #[test]
 fn dumps_stop_at_their_bound() {
     let limits = Limits {
         inflated_bytes: 1 << 20,
         decoded_bytes: 10_000,
+        ..Limits::default()
     };
     let frames: String = (0..1000).map(|i| format!("f{i}()\n\tx.go:{i}\n")).collect();
     let dump = format!("goroutine 1 [running]:\n{frames}");

@@ -9,6 +9,7 @@ use shakedown_pprof::{Label, LabelValue, Limits, Line, Pattern, Profile};
 const SMALL: Limits = Limits {
     inflated_bytes: 1 << 20,
     decoded_bytes: 8 << 20,
+    frames: 1 << 16,
 };
 
 /// Heads that get noise past the first check of each legacy parser.

@@ -80,9 +80,10 @@ impl Report<'_> {
 /// The name of each node as a callee: functions that share file and name, which
 /// callgrind would merge, are numbered.
 fn callee_names(graph: &Graph<'_>) -> Vec<String> {
-    type Function<'p> = (u32, i64, &'p str);
-    let mut functions: HashMap<(String, String), Vec<Function<'_>>> = HashMap::new();
-    let function = |id: u32| -> Function<'_> {
+    /// Each function of a file and name, with its number.
+    type Places<'p> = HashMap<(u32, i64, &'p str), usize>;
+    let mut functions: HashMap<(String, String), Places<'_>> = HashMap::new();
+    let function = |id: u32| {
         let node = graph.node(id);
         let info = graph.infos.get(node.info as usize);
         let (start, object) = info.map_or((0, ""), |i| (i.start, i.object));
@@ -94,9 +95,8 @@ fn callee_names(graph: &Graph<'_>) -> Vec<String> {
     };
     for &id in &graph.order {
         let known = functions.entry(key(id)).or_default();
-        if !known.contains(&function(id)) {
-            known.push(function(id));
-        }
+        let next = known.len() + 1;
+        known.entry(function(id)).or_insert(next);
     }
     let mut names = vec![String::new(); graph.nodes.len()];
     for &id in &graph.order {
@@ -104,10 +104,10 @@ fn callee_names(graph: &Graph<'_>) -> Vec<String> {
         let Some(name) = names.get_mut(id as usize) else {
             continue;
         };
-        let known = functions.get(&key).map_or(&[][..], Vec::as_slice);
-        let place = known.iter().position(|f| *f == function(id));
-        *name = match (known.len(), place) {
-            (2.., Some(place)) => format!("{} [{}/{}]", key.1, place + 1, known.len()),
+        let known = functions.get(&key);
+        let place = known.and_then(|known| known.get(&function(id)));
+        *name = match (known.map_or(0, HashMap::len), place) {
+            (many @ 2.., Some(place)) => format!("{} [{place}/{many}]", key.1),
             _ => key.1,
         };
     }

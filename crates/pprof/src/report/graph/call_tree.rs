@@ -95,27 +95,33 @@ pub(super) fn build(
 /// Takes out the nodes that `keep` does not flag; what they call is then called
 /// by what called them.
 pub(super) fn trim(graph: &mut Graph<'_>, keep: &[bool]) {
+    let mut leaves = vec![false; graph.nodes.len()];
     for &id in &graph.order {
-        if keep.get(id as usize).copied().unwrap_or(false) {
-            continue;
-        }
-        let above = graph
-            .edges
-            .leading_to(id)
-            .next()
-            .map(|(e, edge)| (e, *edge));
-        let below: Vec<u32> = graph.edges.leading_from(id).map(|(e, _)| e).collect();
-        let Some((above, edge)) = above else {
-            below.into_iter().for_each(|e| graph.edges.remove(e));
-            continue;
-        };
-        graph.edges.remove(above);
-        for below in below {
-            graph.edges.move_start(below, edge.from);
-            if let Some(moved) = graph.edges.get_mut(below) {
-                moved.residual = true;
-                moved.inline &= edge.inline;
-            }
+        if let Some(leaves) = leaves.get_mut(id as usize) {
+            *leaves = !keep.get(id as usize).copied().unwrap_or(false);
         }
     }
+    let mut edges = Edges::for_nodes(graph.nodes.len());
+    // Of each node that leaves, the edge that led to it, over those that left above it. A caller
+    // is numbered before what it calls.
+    let mut above: Vec<Option<Edge>> = vec![None; leaves.len()];
+    for to in 0..leaves.len() {
+        let into = graph.edges.leading_to(crate::profile::row(to)).next();
+        let Some((_, &(mut edge))) = into else {
+            continue;
+        };
+        if leaves.get(edge.from as usize) == Some(&true) {
+            let Some(Some(over)) = above.get(edge.from as usize) else {
+                continue;
+            };
+            edge.from = over.from;
+            edge.residual = true;
+            edge.inline &= over.inline;
+        }
+        match leaves.get(to) {
+            Some(true) => above[to] = Some(edge),
+            _ => edges.push(edge),
+        }
+    }
+    graph.edges = edges;
 }

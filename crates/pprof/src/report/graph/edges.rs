@@ -36,8 +36,8 @@ impl Edges {
         }
     }
 
-    /// Adds an edge that is not there yet; its id.
-    pub(super) fn push(&mut self, edge: Edge) -> u32 {
+    /// Adds an edge that is not there yet.
+    pub(super) fn push(&mut self, edge: Edge) {
         let id = crate::profile::row(self.all.len());
         self.all.push(edge);
         if let Some(list) = self.into.get_mut(edge.to as usize) {
@@ -46,11 +46,11 @@ impl Edges {
         if let Some(list) = self.out_of.get_mut(edge.from as usize) {
             list.push(id);
         }
-        id
     }
 
-    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Edge> {
-        self.all.get_mut(id as usize)
+    /// How many there ever were: ids are below it.
+    pub(super) const fn count(&self) -> usize {
+        self.all.len()
     }
 
     pub(in crate::report) fn leading_to(&self, node: u32) -> impl Iterator<Item = (u32, &Edge)> {
@@ -79,17 +79,11 @@ impl Edges {
         }
     }
 
-    /// Lets an edge begin at another node.
-    pub(super) fn move_start(&mut self, id: u32, from: u32) {
-        let Some(edge) = self.all.get_mut(id as usize) else {
-            return;
-        };
-        let before = std::mem::replace(&mut edge.from, from);
-        if let Some(list) = self.out_of.get_mut(before as usize) {
-            list.retain(|&e| e != id);
-        }
-        if let Some(list) = self.out_of.get_mut(from as usize) {
-            list.push(id);
+    /// Removes the edges that are flagged, in one pass: a node may have a great many.
+    pub(super) fn remove_all(&mut self, flagged: &[bool]) {
+        let stays = |id: &u32| !flagged.get(*id as usize).copied().unwrap_or(false);
+        for list in self.into.iter_mut().chain(&mut self.out_of) {
+            list.retain(stays);
         }
     }
 

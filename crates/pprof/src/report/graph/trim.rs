@@ -241,16 +241,20 @@ impl<'p> Work<'p> {
 
 /// Removes light edges into shown nodes; how many.
 fn trim_edges(graph: &mut Graph<'_>, cutoff: i64) -> usize {
-    let mut light = Vec::new();
+    let mut light = vec![false; graph.edges.count()];
+    let mut count = 0;
     for &id in &graph.order {
-        let into = graph.edges.leading_to(id);
-        let is_light = |(_, e): &(u32, &super::Edge)| e.weight.value.wrapping_abs() < cutoff;
-        light.extend(into.filter(is_light).map(|(edge, _)| edge));
+        for (edge, found) in graph.edges.leading_to(id) {
+            if found.weight.value.wrapping_abs() < cutoff
+                && let Some(light) = light.get_mut(edge as usize)
+            {
+                *light = true;
+                count += 1;
+            }
+        }
     }
-    for &edge in &light {
-        graph.edges.remove(edge);
-    }
-    light.len()
+    graph.edges.remove_all(&light);
+    count
 }
 
 /// Removes edges over hidden nodes where another path leads to the same place.
