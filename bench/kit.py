@@ -36,8 +36,8 @@ COSTS = {
     "log line with ids": ("costs log-line", None, 5831),
     "spawn, run and join": ("costs spawn-kit", "costs spawn-tokio", 1055),
     "poll of a task": ("costs poll-kit", "costs poll-tokio", 260),
-    "deadline layer, no deadline": ("costs layer-idle", "costs layer-none", 2576),
-    "deadline layer, grpc-timeout": ("costs layer-held", "costs layer-none-held", 2867),
+    "deadline layer, no deadline": ("costs layer-idle", "costs layer-none", 2220),
+    "deadline layer, grpc-timeout": ("costs layer-held", "costs layer-none-held", 2484),
     "allocation and release, off": ("profiler_costs wrapped", "profiler_costs plain", 22),
     "allocation and release, sampled": ("profiler_costs sampled", "profiler_costs plain", 40),
 }

@@ -25,6 +25,7 @@ pub mod admin;
 mod builder;
 pub mod deadline;
 mod error;
+mod headers;
 mod json;
 mod kit;
 pub mod labels;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request};
+use http::{HeaderValue, Request};
 
 use crate::labels::Labels;
 
@@ -32,11 +32,19 @@ pub(crate) struct Described {
 impl Described {
     /// As an earlier layer said, or else from method, path and headers.
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self::by_kind(request, || request.headers().get(CONTENT_TYPE))
+    }
+
+    /// The same where the content type may be at hand.
+    pub(crate) fn by_kind<'a, B>(
+        request: &'a Request<B>,
+        kind: impl FnOnce() -> Option<&'a HeaderValue>,
+    ) -> Self {
         if let Some(described) = request.extensions().get::<Described>() {
             return described.clone();
         }
         let path = request.uri().path();
-        let grpc = is_grpc(request.headers());
+        let grpc = is_grpc(kind());
         let name = if grpc {
             let method = path.trim_start_matches('/');
             shared(&method[..whole(method, LABEL_MAX)])
@@ -66,9 +74,8 @@ impl Described {
 }
 
 /// `application/grpc`, with or without an encoding; gRPC-Web is HTTP to us.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
-    let rest = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+fn is_grpc(kind: Option<&HeaderValue>) -> bool {
+    let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 

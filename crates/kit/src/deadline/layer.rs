@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -13,8 +13,9 @@ use tower_service::Service;
 
 use super::answer::{Status, answer};
 use super::body::DeadlineBody;
-use super::grpc_timeout::{self, GRPC_TIMEOUT};
+use super::grpc_timeout;
 use super::guard::{self, Guard};
+use crate::headers::Came;
 use crate::request::Described;
 use crate::scope::{Entered, Scope};
 use crate::trace::{Carried, SpanContext};
@@ -73,8 +74,8 @@ impl DeadlineLayer {
     }
 
     /// How long a request has; an error is a malformed header.
-    fn timeout(self, grpc: bool, headers: &HeaderMap) -> Result<Option<Duration>, Malformed> {
-        let brought = match grpc.then(|| headers.get(GRPC_TIMEOUT)).flatten() {
+    fn timeout(self, grpc: bool, came: &Came<'_>) -> Result<Option<Duration>, Malformed> {
+        let brought = match came.grpc_timeout.filter(|_| grpc) {
             Some(value) => Some(grpc_timeout::parse(value.as_bytes()).ok_or(Malformed)?),
             None => None,
         };
@@ -121,14 +122,15 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let described = Described::of(&request);
-        let Ok(timeout) = self.layer.timeout(described.grpc, request.headers()) else {
+        let came = Came::with(request.headers());
+        let described = Described::by_kind(&request, || came.content_type);
+        let Ok(timeout) = self.layer.timeout(described.grpc, &came) else {
             guard::count_malformed();
             return BoundedFuture::refused(described.grpc);
         };
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let trace_id = SpanContext::current().map_or(0, |context| context.trace_id);
-        let carried = Carried::from_headers(request.headers(), trace_id);
+        let carried = Carried::of(&came, trace_id);
         let scope = Scope::carrying(deadline, described.labels(trace_id), carried);
         let entered = Entered::enter(Some(scope));
         let handler = self.inner.call(request);

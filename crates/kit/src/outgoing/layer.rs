@@ -256,6 +256,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
+    use crate::headers::Came;
     use crate::labels::Labels;
     use crate::logs::JsonLayer;
     use crate::trace::{BAGGAGE, Carried, TRACESTATE};
@@ -309,7 +310,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(5);
         let mut came = HeaderMap::new();
         came.insert(BAGGAGE, http::HeaderValue::from_static("tenant=a"));
-        let carried = Carried::from_headers(&came, 0);
+        let carried = Carried::of(&Came::with(&came), 0);
         let scope = Scope::carrying(Some(deadline), Labels::default(), carried);
         scope
             .run(async {
@@ -448,7 +449,7 @@ mod tests {
         let mut came = HeaderMap::new();
         came.insert(TRACEPARENT, own.child().to_header());
         came.insert(TRACESTATE, http::HeaderValue::from_static("vendor=x"));
-        let carried = Carried::from_headers(&came, own.trace_id);
+        let carried = Carried::of(&Came::with(&came), own.trace_id);
         Scope::carrying(None, Labels::default(), carried)
             .run(async { calls.call(grpc()).await.expect("it answers") })
             .instrument(span)

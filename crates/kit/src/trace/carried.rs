@@ -8,6 +8,7 @@ use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{BAGGAGE, SpanContext, TRACESTATE};
+use crate::headers::Came;
 
 /// The headers of a request that its calls carry on; most requests have none.
 #[derive(Debug, Clone, Default)]
@@ -23,11 +24,12 @@ struct Headers {
 
 impl Carried {
     /// What came with a request that is of the trace `trace_id`, or of none (0).
-    pub(crate) fn from_headers(headers: &HeaderMap, trace_id: u128) -> Self {
-        let has_state = trace_id != 0 && headers.contains_key(TRACESTATE);
-        if !has_state && !headers.contains_key(BAGGAGE) {
+    pub(crate) fn of(came: &Came<'_>, trace_id: u128) -> Self {
+        let has_state = trace_id != 0 && came.has_trace_state;
+        if !has_state && !came.has_baggage {
             return Carried(None);
         }
+        let headers = came.all;
         // It means nothing without the context that it came with.
         let remote = SpanContext::from_headers(headers).filter(|_| has_state);
         let is_of_this = remote.is_some_and(|remote| remote.trace_id == trace_id);
@@ -90,7 +92,7 @@ mod tests {
             headers
         };
         let mut headers = map(has);
-        Carried::from_headers(&map(given), TRACE).apply(&mut headers, of);
+        Carried::of(&Came::with(&map(given)), TRACE).apply(&mut headers, of);
         headers
     }
 
