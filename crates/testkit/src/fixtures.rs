@@ -104,6 +104,13 @@ pub fn rust_source() -> PathBuf {
     path.canonicalize().expect("fixtures/rust is there")
 }
 
+/// The package of shakedown-kit's example, whose handlers the fixture service in Rust has.
+#[must_use]
+pub fn template_source() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kit/examples/orders");
+    path.canonicalize().expect("the kit's example is there")
+}
+
 /// Copies the module's Go files, without tests.
 pub(crate) fn copy_source(to: &Path) {
     fn walk(from: &Path, to: &Path) {

@@ -32,7 +32,7 @@ pub use config::{
     LEDGER_SECRETS, Service, fast_orders, ledger, orders, orders_alone, plain, rust_orders,
 };
 pub use ended::{BY_FLAG, Ended};
-pub use fixtures::{Fixtures, rust_source, source};
+pub use fixtures::{Fixtures, rust_source, source, template_source};
 pub use frozen::{freeze, thaw, thawed_events};
 pub use live::{Live, Signal};
 pub use run::Run;

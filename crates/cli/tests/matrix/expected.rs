@@ -100,7 +100,9 @@ impl Case {
     /// line numbers may change, the fault may not.
     fn check_place(&self, finding: &Value) {
         let rule = text(&finding["rule"]);
-        let row = self.findings.iter().find(|row| row.rule == rule);
+        let subject = without_ports(text(&finding["subject"]));
+        let mut rows = self.findings.iter();
+        let row = rows.find(|row| row.rule == rule && row.subject == subject);
         let place = &finding["location"];
         match row.and_then(|row| row.at) {
             None => assert!(
@@ -127,11 +129,14 @@ impl Case {
 
 /// The folder that a fixture's file lies in, by its language.
 fn source_of(file: &str) -> PathBuf {
-    if file.ends_with(".rs") {
-        shakedown_testkit::rust_source()
-    } else {
-        shakedown_testkit::source()
+    if !file.ends_with(".rs") {
+        return shakedown_testkit::source();
     }
+    let fixture = shakedown_testkit::rust_source();
+    if fixture.join(file).is_file() {
+        return fixture;
+    }
+    shakedown_testkit::template_source()
 }
 
 /// The report in the words of the table.

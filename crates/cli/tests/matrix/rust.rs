@@ -1,7 +1,7 @@
 //! Services in Rust: the example of shakedown-kit, and the same with a part of the kit switched off or
 //! misused, each with exactly the findings and outcomes that are said here.
 
-use shakedown_testkit::{Ended, Run, Service, rust_orders};
+use shakedown_testkit::{Ended, Run, Service, rust_orders, template_source};
 
 use crate::live::PROGRAM;
 use crate::table::{Case, ERROR, Found, HEALTHY, NOT_READY};
@@ -92,6 +92,7 @@ fn profiles_on_the_applications_router() {
 fn a_logger_without_the_layer() {
     let _ = check(&Case {
         name: "kit, log-without-trace",
+        service: |faults| orders(faults).source(&template_source()),
         faults: &["log-without-trace"],
         but: &[
             GO_ONLY,
@@ -102,11 +103,13 @@ fn a_logger_without_the_layer() {
             Found {
                 rule: "log-without-trace",
                 subject: "\"order asked\"",
+                at: Some(("src/api.rs", "order asked")),
                 ..ERROR
             },
             Found {
                 rule: "log-without-trace",
                 subject: "\"order audited\"",
+                at: Some(("src/api.rs", "order audited")),
                 ..ERROR
             },
         ],
