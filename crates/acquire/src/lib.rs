@@ -18,5 +18,5 @@ mod stall;
 mod stop;
 
 pub use hands::Hands;
-pub use recorder::Recorder;
+pub use recorder::{Recorder, Why};
 pub use stall::Stalls;

@@ -13,6 +13,27 @@ use tokio::sync::watch;
 
 use crate::discretion::Discretion;
 
+/// Why a probe brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// What came instead, and the remedy.
+    pub text: String,
+    /// The HTTP status of a refusal.
+    pub status: Option<u16>,
+}
+
+impl From<String> for Why {
+    fn from(text: String) -> Self {
+        Self { text, status: None }
+    }
+}
+
+impl From<&str> for Why {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
 /// Shared by everything that acquires; clones are handles to the same record.
 #[derive(Debug, Clone)]
 pub struct Recorder {
@@ -103,12 +124,14 @@ impl Recorder {
     }
 
     /// Records that a probe brought nothing.
-    pub fn failed(&self, kind: ProbeKind, subject: impl Into<String>, why: impl Into<String>) {
+    pub fn failed(&self, kind: ProbeKind, subject: impl Into<String>, why: impl Into<Why>) {
+        let Why { text, status } = why.into();
         self.record(Event::ProbeFailed(ProbeFailure {
             at: self.now(),
             kind,
             subject: subject.into(),
-            why: why.into(),
+            why: text,
+            status,
         }));
     }
 

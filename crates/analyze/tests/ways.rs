@@ -210,6 +210,7 @@ fn that_no_address_has_pprof_proves_nothing() {
         kind: ProbeKind::Listener,
         subject: "0.0.0.0:6060".into(),
         why: "in a network namespace of its own".into(),
+        status: None,
     }));
     elsewhere.check("pprof-missing", &["inconclusive", "0.0.0.0:6060"]);
 }

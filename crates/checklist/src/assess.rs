@@ -232,10 +232,7 @@ fn troubles(seen: &Evidence) -> Vec<String> {
 
 /// A service in Rust has said that it does not measure what Go does: rules tell what follows.
 fn is_said(seen: &Evidence, failure: &ProbeFailure) -> bool {
-    seen.is_rust()
-        && failure
-            .why
-            .starts_with("answered 501 Not Implemented (not ")
+    seen.is_rust() && failure.status == Some(501)
 }
 
 /// A profile that was taken and is not there any more: somebody took it out of the bundle, or

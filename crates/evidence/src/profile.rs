@@ -167,6 +167,9 @@ pub struct ProbeFailure {
     pub subject: String,
     /// What came instead, and the remedy.
     pub why: String,
+    /// The HTTP status that the server refused with, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
 }
 
 /// Checks that bytes are a whole profile of this kind, plain or compressed with gzip; answers with

@@ -47,6 +47,7 @@ fn check(has_pprof: bool, is_whole: impl Fn(u64) -> bool) -> (u64, Duration, Str
                         kind: ProbeKind::Cpu,
                         subject: String::new(),
                         why: "profiling already in use".into(),
+                        status: None,
                     }));
                 }
             }

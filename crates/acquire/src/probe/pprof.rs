@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::h1::{self, Answer, Ask, Bounds, Failure};
 use super::{Headers, TraceParent, pprof_window};
-use crate::Recorder;
+use crate::{Recorder, Why};
 
 /// No profile of the field is larger; a full goroutine dump stops here by itself.
 const BODY: Bounds = Bounds::whole(64 << 20);
@@ -94,8 +94,13 @@ async fn take(
         })
         .await
         .unwrap_or_else(|_| Err("the profile could not be checked: our own bug".to_owned()))
-        .map_err(|why| (pprof_window::of_content(&why), not_a_profile(&why))),
-        Err(why) => Err((WindowEnd::Foreign { why: why.clone() }, why)),
+        .map_err(|why| (pprof_window::of_content(&why), not_a_profile(&why).into())),
+        Err(why) => Err((
+            WindowEnd::Foreign {
+                why: why.text.clone(),
+            },
+            why,
+        )),
     };
     // Whether a window as long as one wants can be had is asked of long ones.
     if let Some(seconds) = seconds.filter(|_| !short) {
@@ -157,9 +162,9 @@ pub async fn contention(
         // The end of a long text is not needed.
         Ok(answer) if answer.status == StatusCode::OK => Ok(answer.text()),
         Ok(answer) => Err(refused(&answer)),
-        Err(failure) => Err(broken(&failure)),
+        Err(failure) => Err(broken(&failure).into()),
     };
-    match text.and_then(|text| parse_contention(profile, &text)) {
+    match text.and_then(|text| Ok(parse_contention(profile, &text)?)) {
         Ok((period, stacks)) => recorder.record(Event::Contention(Contention {
             at,
             profile,
@@ -195,7 +200,8 @@ pub async fn snapshot(
     let parsed = match came {
         Ok(bytes) => spawn_blocking(move || parse(&bytes).map_err(|why| not_a_profile(&why)))
             .await
-            .unwrap_or_else(|_| Err("the goroutines could not be read: our own bug".to_owned())),
+            .unwrap_or_else(|_| Err("the goroutines could not be read: our own bug".to_owned()))
+            .map_err(Why::from),
         Err(why) => Err(why),
     };
     match parsed {
@@ -240,7 +246,8 @@ pub async fn live_heap(
     let parsed = match came {
         Ok(bytes) => spawn_blocking(move || parse_heap(&bytes))
             .await
-            .unwrap_or_else(|_| Err("the heap could not be read: our own bug".to_owned())),
+            .unwrap_or_else(|_| Err("the heap could not be read: our own bug".to_owned()))
+            .map_err(Why::from),
         Err(why) => Err(why),
     };
     match parsed {
@@ -269,7 +276,7 @@ async fn fetch(
     headers: &Headers,
     path: &str,
     within: Duration,
-) -> Result<bytes::Bytes, String> {
+) -> Result<bytes::Bytes, Why> {
     whole(
         ask(recorder, endpoint, headers, path, BODY, within, &mut |_| {
             true
@@ -297,13 +304,13 @@ pub(super) async fn ask(
     h1::ask_through(&endpoint.reach, ask, bounds, within, each).await
 }
 
-fn whole(came: Result<Answer, Failure>) -> Result<bytes::Bytes, String> {
+fn whole(came: Result<Answer, Failure>) -> Result<bytes::Bytes, Why> {
     match came {
-        Err(failure) => Err(broken(&failure)),
-        Ok(answer) if answer.more => Err(format!(
+        Err(failure) => Err(broken(&failure).into()),
+        Ok(answer) if answer.more => Err(Why::from(format!(
             "the answer is longer than {} MiB and was left there; no profile is: does something else answer at this path?",
             BODY.read >> 20
-        )),
+        ))),
         Ok(answer) if answer.status == StatusCode::OK => Ok(answer.body),
         Ok(answer) => Err(refused(&answer)),
     }
@@ -340,7 +347,7 @@ pub(super) fn broken(failure: &Failure) -> String {
     format!("{failure}{remedy}")
 }
 
-pub(super) fn refused(answer: &Answer) -> String {
+pub(super) fn refused(answer: &Answer) -> Why {
     let said = said(answer);
     let status = answer.status;
     let remedy = if said.contains("already in use") {
@@ -359,10 +366,14 @@ pub(super) fn refused(answer: &Answer) -> String {
             _ => "look into the service's log",
         }
     };
-    if said.is_empty() || said.starts_with('<') {
+    let text = if said.is_empty() || said.starts_with('<') {
         format!("answered {status}; {remedy}")
     } else {
         format!("answered {status} ({said}); {remedy}")
+    };
+    Why {
+        text,
+        status: Some(status.as_u16()),
     }
 }
 

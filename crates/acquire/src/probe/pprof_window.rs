@@ -13,7 +13,7 @@ use shakedown_evidence::{
 use super::Headers;
 use super::h1::{Answer, Bounds, Failure};
 use super::pprof::{BEYOND_WINDOW, ask, broken, refused, said, url};
-use crate::Recorder;
+use crate::{Recorder, Why};
 
 /// Of a trace nothing is kept but its beginning, for what is no trace. The busiest services write
 /// some ten megabytes a second; beyond this somebody else had better look.
@@ -54,17 +54,20 @@ pub async fn trace(
     let is_foreign = reader.is_foreign();
     let extent = reader.end();
     let (end, told) = match &came {
-        Err(failure) => (of_failure(failure), Some(broken(failure))),
+        Err(failure) => (of_failure(failure), Some(Why::from(broken(failure)))),
         Ok(answer) if answer.more && !is_foreign => {
             let why = format!(
                 "the trace is longer than {} MiB and was left there",
                 TRACE.read >> 20
             );
-            (WindowEnd::Unseen { why: why.clone() }, Some(why))
+            (WindowEnd::Unseen { why: why.clone() }, Some(why.into()))
         }
         Ok(answer) => match of_answer(answer) {
             Some(end) => (end, Some(refused(answer))),
-            None => of_trace(&extent, answer),
+            None => {
+                let (end, told) = of_trace(&extent, answer);
+                (end, told.map(Why::from))
+            }
         },
     };
     if let Some(why) = told {

@@ -209,6 +209,7 @@ mod tests {
             kind: ProbeKind::CommandLine,
             subject: "/proc/10/cmdline".into(),
             why: "permission denied".into(),
+            status: None,
         }));
         let outcome = judge(&seen).outcome;
         assert_eq!(outcome.reason(), "/proc/10/cmdline: permission denied");
