@@ -1,7 +1,12 @@
 //! Answers that the kit gives in the place of a handler.
 
+use std::error::Error;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::Frame;
+
+use super::DeadlineExceeded;
 
 /// The gRPC status codes that are used here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +30,16 @@ impl Status {
         headers.insert(GRPC_STATUS, HeaderValue::from_static(code));
         headers.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
     }
+}
 
-    /// The trailers that end a gRPC answer.
-    pub(crate) fn trailers(self) -> HeaderMap {
-        let mut trailers = HeaderMap::new();
-        self.put(&mut trailers);
-        trailers
+/// What comes last of an answer that the deadline ended on its way: gRPC has trailers for it.
+pub(crate) fn cut_short<D>(grpc: bool) -> Result<Frame<D>, Box<dyn Error + Send + Sync>> {
+    if !grpc {
+        return Err(DeadlineExceeded.into());
     }
+    let mut trailers = HeaderMap::new();
+    Status::DeadlineExceeded.put(&mut trailers);
+    Ok(Frame::trailers(trailers))
 }
 
 /// A whole answer without a body: for gRPC in its head ("trailers only").

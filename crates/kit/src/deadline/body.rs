@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::answer::Status;
+use super::answer::cut_short;
 use super::guard::Guard;
 use crate::scope::Scope;
 
@@ -88,11 +88,7 @@ where
         if let (true, Some(guard)) = (is_past, running) {
             this.inner.set(None);
             guard.exceeded();
-            return Poll::Ready(Some(if *this.grpc {
-                Ok(Frame::trailers(Status::DeadlineExceeded.trailers()))
-            } else {
-                Err(DeadlineExceeded.into())
-            }));
+            return Poll::Ready(Some(cut_short(*this.grpc)));
         }
         let frame = std::task::ready!(polled);
         // Whoever sends the answer does not ask again after its last frame.

@@ -13,13 +13,12 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use super::EXCEEDED;
-use crate::deadline::DeadlineExceeded;
-use crate::deadline::answer::{Status, answer};
+use crate::deadline::answer::{Status, answer, cut_short};
 
 pin_project! {
     /// An answer's body that ends at the deadline of its call.
     ///
-    /// A gRPC answer ends with status 4 then, another one with [`DeadlineExceeded`]. What was still
+    /// A gRPC answer ends with status 4 then, another one with [`DeadlineExceeded`](crate::deadline::DeadlineExceeded). What was still
     /// to come is dropped, which resets the stream: the other side learns that nobody reads on.
     #[derive(Debug)]
     pub struct CallBody<B> {
@@ -93,11 +92,7 @@ where
             this.inner.set(None);
             this.deadline.set(None);
             EXCEEDED.fetch_add(1, Ordering::Relaxed);
-            return Poll::Ready(Some(if *this.grpc {
-                Ok(Frame::trailers(Status::DeadlineExceeded.trailers()))
-            } else {
-                Err(DeadlineExceeded.into())
-            }));
+            return Poll::Ready(Some(cut_short(*this.grpc)));
         }
         let frame = std::task::ready!(polled);
         if frame.is_none() {
